@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON over HTTP with nothing but the standard library: etcd's gateway and Patroni's REST API."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said. ``status`` 0 means that it said nothing, and ``text`` why."""
+
+    status: int
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, Any] | None:
+        """Return the object in the body, or None where there is none."""
+        try:
+            value = json.loads(self.text)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def ask(
+    url: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    method: str | None = None,
+    login: tuple[str, str] | None = None,
+    timeout: float = 5.0,
+) -> Answer:
+    """Send one request and return the answer; a silent server is an answer too, never an exception."""
+    headers = {"Content-Type": "application/json"}
+    if login is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http only, ours
+    # No proxy of the environment: these are private addresses.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as reply:
+            return Answer(reply.status, reply.read().decode("utf-8", "replace"))
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.read().decode("utf-8", "replace"))
+    except (OSError, ValueError) as error:
+        return Answer(0, str(getattr(error, "reason", error)))
