@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run other programs for a person: what is done is said first, long output goes to a log, a failure shows its end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".cache" / "logs"
+TAIL_LINES = 120
+_print_lock = threading.Lock()
+
+
+def say(text: str = "") -> None:
+    """Print a line at once, also from threads and into pipes."""
+    with _print_lock:
+        print(text, flush=True)
+
+
+def fail(text: str) -> None:
+    """Leave with a sentence and no traceback."""
+    sys.stdout.flush()
+    raise SystemExit(text)
+
+
+@contextmanager
+def only_one(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock for as long as the block runs; a second run is refused and told whose turn it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            fail(f"{what} is already running ({lock.read().strip()}): wait for it, or stop it; then run this again.")
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} of {ROOT}")
+        lock.flush()
+        yield
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended: its exit status, how long it took in seconds, and all that it printed."""
+
+    status: int
+    seconds: float
+    output: str
+
+
+def run(
+    name: str, argv: Sequence[str | Path], *, show: bool = False, environment: dict[str, str] | None = None
+) -> Outcome:
+    """Run ``argv`` in the repository, its output in .cache/logs/NAME.log and, with ``show``, on the screen too."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    lines: list[str] = []
+    with (LOGS / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            [str(a) for a in argv],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+        for line in process.stdout:
+            lines.append(line)
+            log.write(line)
+            log.flush()
+            if show:
+                say(line.rstrip("\n"))
+    return Outcome(process.wait(), time.monotonic() - start, "".join(lines))
+
+
+def tail(output: str, count: int = TAIL_LINES) -> str:
+    """Return the last lines, where programs say what went wrong."""
+    return "\n".join("    " + line for line in output.rstrip("\n").split("\n")[-count:])
+
+
+_RECAP = re.compile(
+    r"^(?:\x1b\[[0-9;]*m)*(?P<host>[\w.-]+)\s*(?:\x1b\[[0-9;]*m)*\s*: (?:\x1b\[[0-9;]*m)*ok=(?P<ok>\d+)\D+changed=(?P<changed>\d+)"
+    r"\D+unreachable=(?P<unreachable>\d+)\D+failed=(?P<failed>\d+)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Recap:
+    """What Ansible's play recap says of one host."""
+
+    changed: int
+    broken: bool
+
+
+def recaps(output: str) -> dict[str, Recap]:
+    """Return the recap of each host that a run of ansible-playbook printed."""
+    return {
+        m["host"]: Recap(int(m["changed"]), bool(int(m["unreachable"]) + int(m["failed"])))
+        for m in _RECAP.finditer(output)
+    }

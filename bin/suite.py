@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tests of this repository, in the order of what they cost.
+
+usage: python -m bin.suite check | test | scenario ROLE | rehearse STORY
+
+``check``: what needs no host. ``test``: everything, on hosts of its own (UPSTAIRS_LAB=test), which it removes at the end, also
+after a failure. Each step prints one line; a failed one prints the end of what it said, and all of it is in .cache/logs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from bin.programs import LOGS, ROOT, Outcome, fail, only_one, run, say, tail
+
+TEST_LOCK = Path("/run/lock/upstairs-test")
+# Two scenarios fill two cores; more only makes each wait for the other.
+SCENARIOS_AT_ONCE = 2
+# Longest first, so that the last to end is a short one. Those that are not named here come after.
+SLOWEST = ("postgres", "sidekiq", "web", "app", "streaming", "edge", "base")
+
+
+@dataclass
+class Tally:
+    """What was run, and how it went."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, name: str, outcome: Outcome) -> bool:
+        """Print a step's line; return whether it passed."""
+        good = outcome.status == 0
+        counted = re.findall(r"^(\d+) passed.* in [\d.:]+", re.sub(r"\x1b\[[0-9;]*m", "", outcome.output), re.MULTILINE)
+        detail = f"  ({counted[-1]} tests)" if counted else ""
+        say(f"{'ok  ' if good else 'FAIL'}  {name:<32} {outcome.seconds:6.0f} s{detail}")
+        if good:
+            self.passed += int(counted[-1]) if counted else 1
+        else:
+            self.failed.append(name)
+            say(tail(outcome.output))
+        return good
+
+    def close(self, start: float) -> None:
+        """Print the closing lines and leave with the status that they mean."""
+        say(f"\nThe whole took {(time.monotonic() - start) / 60:.1f} minutes."
+            + (f" Failed: {', '.join(self.failed)} (all output: {LOGS.relative_to(ROOT)}/)." if self.failed else ""))
+        say(f"{self.passed} passed, {len(self.failed)} failed")
+        raise SystemExit(1 if self.failed else 0)
+
+
+def pytest(name: str, *paths: str) -> Outcome:
+    """Run pytest over ``paths``."""
+    return run(name, [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *paths])
+
+
+def check(tally: Tally) -> None:
+    """Lint, types, unit, templates, inventories, house law: two lanes, as there are two cores."""
+    lanes: tuple[Sequence[tuple[str, Callable[[], Outcome]]], ...] = (
+        (("ansible-lint", lambda: run("ansible-lint", ["ansible-lint", "--offline", "--profile", "production", "-q"])),),
+        (
+            ("ruff", lambda: run("ruff", ["ruff", "check", "."])),
+            ("ruff format", lambda: run("ruff-format", ["ruff", "format", "--check", "."])),
+            ("yamllint", lambda: run("yamllint", ["yamllint", "--strict", "."])),
+            ("mypy", lambda: run("mypy", ["mypy"])),
+            ("unit, templates, inventories, house", lambda: pytest("check-pytest")),
+        ),
+    )
+
+    def lane(steps: Sequence[tuple[str, Callable[[], Outcome]]]) -> None:
+        for name, step in steps:
+            tally.add(name, step())
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        list(pool.map(lane, lanes))
+
+
+def scenarios() -> list[str]:
+    """Return the Molecule scenarios, slowest first."""
+    found = [p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")]
+    return sorted(found, key=lambda n: (SLOWEST.index(n) if n in SLOWEST else len(SLOWEST), n))
+
+
+def scenario(name: str) -> Outcome:
+    """Run one scenario whole; its hosts are removed also when it fails."""
+    outcome = run(f"molecule-{name}", ["molecule", "test", "--scenario-name", name])
+    if outcome.status != 0:
+        run(f"molecule-{name}-destroy", ["molecule", "destroy", "--scenario-name", name])
+    return outcome
+
+
+def all_scenarios(tally: Tally) -> None:
+    """Build the image, then run every scenario, two at a time."""
+    first = run("host-image", ["ansible-playbook", "-i", "molecule/shared/inventory", "molecule/shared/create.yml"])
+    if not tally.add("host image", first):
+        return
+    with ThreadPoolExecutor(SCENARIOS_AT_ONCE) as pool:
+        for name, outcome in pool.map(lambda n: (n, scenario(n)), scenarios()):
+            tally.add(f"scenario {name}", outcome)
+
+
+def killed_half_way() -> Outcome:
+    """Start making the site and kill it, with all its children, while the databases are made."""
+    start, lines = time.monotonic(), []
+    process = subprocess.Popen([sys.executable, "-m", "bin.lab", "up"], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    reached = False
+    for line in process.stdout:
+        lines.append(line)
+        if "PLAY [Converge PostgreSQL]" in line:
+            time.sleep(5)
+            os.killpg(process.pid, signal.SIGKILL)
+            reached = True
+            break
+    process.wait()
+    return Outcome(0 if reached else 1, time.monotonic() - start, "".join(lines))
+
+
+def site(tally: Tally) -> None:
+    """Make the site (once killed half way), then ask it everything from outside, rehearse, and ask again."""
+    if not tally.add("make lab, killed half way", killed_half_way()):
+        return
+    if not tally.add("make lab, again: it finishes", run("site-up", [sys.executable, "-m", "bin.lab", "up"])):
+        return
+    for name in ("acceptance", "bad_input", "rehearsals"):
+        tally.add(name.replace("_", " "), pytest(name, f"tests/{name}"))
+
+
+def clean() -> None:
+    """Remove every host that a test of any clone left, by its label, and this clone's state of them."""
+    listed = subprocess.run(["podman", "ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"],
+                            capture_output=True, text=True, check=True)
+    if hosts := listed.stdout.split():
+        run("clean", ["podman", "rm", "--force", "--time", "0", *hosts])
+
+
+def test() -> None:
+    """Everything."""
+    start, tally = time.monotonic(), Tally()
+    with only_one(TEST_LOCK, "make test"):
+        try:
+            clean()
+            check(tally)
+            all_scenarios(tally)
+            site(tally)
+        finally:
+            if not os.environ.get("UPSTAIRS_KEEP"):
+                clean()
+    tally.close(start)
+
+
+def terminate(number: int, _frame: object) -> NoReturn:
+    """Turn a termination into an exception, so that what was started is removed."""
+    raise SystemExit(128 + number)
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the command line asks."""
+    signal.signal(signal.SIGTERM, terminate)
+    start = time.monotonic()
+    match arguments:
+        case ["check"]:
+            tally = Tally()
+            check(tally)
+            tally.close(start)
+        case ["test"]:
+            os.environ["UPSTAIRS_LAB"] = "test"
+            test()
+        case ["scenario", name]:
+            os.environ["UPSTAIRS_LAB"] = "test"
+            raise SystemExit(run(f"molecule-{name}", ["molecule", "test", "-s", name], show=True).status)
+        case ["rehearse", name]:
+            raise SystemExit(run(f"rehearse-{name}", [sys.executable, "-m", "pytest", "-s", "-k", name.replace("-", "_"),
+                                                      "tests/rehearsals"], show=True).status)
+        case _:
+            fail(__doc__ or "")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
