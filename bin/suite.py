@@ -52,8 +52,10 @@ class Tally:
 
     def close(self, start: float) -> None:
         """Print the closing lines and leave with the status that they mean."""
-        say(f"\nThe whole took {(time.monotonic() - start) / 60:.1f} minutes."
-            + (f" Failed: {', '.join(self.failed)} (all output: {LOGS.relative_to(ROOT)}/)." if self.failed else ""))
+        say(
+            f"\nThe whole took {(time.monotonic() - start) / 60:.1f} minutes."
+            + (f" Failed: {', '.join(self.failed)} (all output: {LOGS.relative_to(ROOT)}/)." if self.failed else "")
+        )
         say(f"{self.passed} passed, {len(self.failed)} failed")
         raise SystemExit(1 if self.failed else 0)
 
@@ -66,7 +68,12 @@ def pytest(name: str, *paths: str) -> Outcome:
 def check(tally: Tally) -> None:
     """Lint, types, unit, templates, inventories, house law: two lanes, as there are two cores."""
     lanes: tuple[Sequence[tuple[str, Callable[[], Outcome]]], ...] = (
-        (("ansible-lint", lambda: run("ansible-lint", ["ansible-lint", "--offline", "--profile", "production", "-q"])),),
+        (
+            (
+                "ansible-lint",
+                lambda: run("ansible-lint", ["ansible-lint", "--offline", "--profile", "production", "-q"]),
+            ),
+        ),
         (
             ("ruff", lambda: run("ruff", ["ruff", "check", "."])),
             ("ruff format", lambda: run("ruff-format", ["ruff", "format", "--check", "."])),
@@ -111,8 +118,15 @@ def all_scenarios(tally: Tally) -> None:
 def killed_half_way() -> Outcome:
     """Start making the site and kill it, with all its children, while the databases are made."""
     start, lines = time.monotonic(), []
-    process = subprocess.Popen([sys.executable, "-m", "bin.lab", "up"], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bin.lab", "up"],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
     reached = False
     for line in process.stdout:
@@ -138,8 +152,12 @@ def site(tally: Tally) -> None:
 
 def clean() -> None:
     """Remove every host that a test of any clone left, by its label, and this clone's state of them."""
-    listed = subprocess.run(["podman", "ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"],
-                            capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["podman", "ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     if hosts := listed.stdout.split():
         run("clean", ["podman", "rm", "--force", "--time", "0", *hosts])
 
@@ -180,8 +198,13 @@ def main(arguments: list[str]) -> None:
             os.environ["UPSTAIRS_LAB"] = "test"
             raise SystemExit(run(f"molecule-{name}", ["molecule", "test", "-s", name], show=True).status)
         case ["rehearse", name]:
-            raise SystemExit(run(f"rehearse-{name}", [sys.executable, "-m", "pytest", "-s", "-k", name.replace("-", "_"),
-                                                      "tests/rehearsals"], show=True).status)
+            raise SystemExit(
+                run(
+                    f"rehearse-{name}",
+                    [sys.executable, "-m", "pytest", "-s", "-k", name.replace("-", "_"), "tests/rehearsals"],
+                    show=True,
+                ).status
+            )
         case _:
             fail(__doc__ or "")
 

@@ -44,7 +44,11 @@ class Site:
         """Return the inventory as Ansible reads it."""
         listed = subprocess.run(
             ["ansible-inventory", "-i", "inventories/lab", "--list"],
-            cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ, "UPSTAIRS_LAB": self.name},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "UPSTAIRS_LAB": self.name},
         )
         tree: dict[str, Any] = json.loads(listed.stdout)
         return tree
@@ -85,8 +89,14 @@ class Visitor:
         self.ca = str(site.state / "ca.pem")
         self._pools = {
             name: urllib3.HTTPSConnectionPool(
-                edge, 443, ca_certs=self.ca, server_hostname=name, assert_hostname=name, maxsize=4,
-                timeout=urllib3.Timeout(connect=5, read=30), retries=False,
+                edge,
+                443,
+                ca_certs=self.ca,
+                server_hostname=name,
+                assert_hostname=name,
+                maxsize=4,
+                timeout=urllib3.Timeout(connect=5, read=30),
+                retries=False,
             )
             for name in (SOCIAL, MEDIA)
         }
@@ -102,8 +112,9 @@ class Visitor:
 
     def post(self, path: str, fields: dict[str, Any], **headers: str) -> urllib3.BaseHTTPResponse:
         """POST a form as the lab's user."""
-        return self.ask("POST", SOCIAL, path, fields=fields,
-                        headers={"Authorization": f"Bearer {self.token}", **headers})
+        return self.ask(
+            "POST", SOCIAL, path, fields=fields, headers={"Authorization": f"Bearer {self.token}", **headers}
+        )
 
     def post_status(self, text: str, uuid: str, picture: bytes | None = None) -> dict[str, Any]:
         """Post a status, with a picture where one is given, and return it as the API shows it."""

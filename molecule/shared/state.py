@@ -30,6 +30,7 @@ VALID_DAYS = 90
 
 
 def plain() -> str:
+    """Return a password of hexadecimal digits."""
     return secrets.token_hex(24)
 
 
@@ -42,9 +43,7 @@ def vapid() -> tuple[str, str]:
     """Return (private, public) of a Web Push key pair, base64url as Mastodon's rake task prints them."""
     key = ec.generate_private_key(ec.SECP256R1())
     private = key.private_numbers().private_value.to_bytes(32, "big")
-    public = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     return base64.urlsafe_b64encode(private).decode(), base64.urlsafe_b64encode(public).decode()
 
 
@@ -70,12 +69,14 @@ SECRETS: dict[str, Callable[[], str]] = {
 def write_private(path: Path, data: bytes) -> None:
     """Write whole or not at all: a run that is cut off leaves no half secret behind."""
     temporary = path.with_name(f".{path.name}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(data)
     temporary.replace(path)
 
 
 def make_secrets(path: Path) -> bool:
+    """Add the passwords and keys that are missing; return whether any was."""
     have: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     missing = {name: make() for name, make in SECRETS.items() if name not in have}
     if "vapid_private_key" not in have:
@@ -86,6 +87,7 @@ def make_secrets(path: Path) -> bool:
 
 
 def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PEM, unencrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -99,7 +101,7 @@ def certificate(
 ) -> x509.Certificate:
     """Return a certificate for ``key``: a CA where no issuer is given, else a server's for NAMES."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -127,8 +129,9 @@ def certificate(
 
 
 def expires_soon(path: Path) -> bool:
+    """Tell whether less than a third of a certificate's time is left."""
     left = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    return left < datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=VALID_DAYS // 3)
+    return left < datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=VALID_DAYS // 3)
 
 
 def make_certificates(directory: Path) -> bool:
@@ -147,6 +150,7 @@ def make_certificates(directory: Path) -> bool:
 
 
 def make_ssh_key(path: Path) -> bool:
+    """Make the controller's key if there is none; return whether it was made."""
     if path.exists():
         return False
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "upstairs-lab", "-f", path], check=True)
@@ -154,6 +158,7 @@ def make_ssh_key(path: Path) -> bool:
 
 
 def git(*arguments: str | Path, **variables: str) -> str:
+    """Run git with extra environment variables and return what it printed."""
     done = subprocess.run(
         ["git", *arguments], check=True, capture_output=True, text=True, env={**os.environ, **variables}
     )
@@ -167,14 +172,20 @@ def make_app_repository(bare: Path, source: Path) -> bool:
     """
     if not bare.exists():
         git("init", "-q", "--bare", "-b", "main", bare)
-    who = {f"GIT_{role}_{what}": value
-           for role in ("AUTHOR", "COMMITTER")
-           for what, value in (("NAME", "Upstairs"), ("EMAIL", "lab@upstairs.test"), ("DATE", "2026-01-01T00:00:00Z"))}
+    who = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "Upstairs"), ("EMAIL", "lab@upstairs.test"), ("DATE", "2026-01-01T00:00:00Z"))
+    }
     index = {"GIT_INDEX_FILE": str(bare / "lab-index")}
     git("--git-dir", bare, "--work-tree", source, "add", "--all", ".", **index)
     tree = git("--git-dir", bare, "write-tree", **index)
-    have = subprocess.run(["git", "--git-dir", bare, "rev-parse", "-q", "--verify", "main^{tree}"],
-                          capture_output=True, text=True, check=False).stdout.strip()
+    have = subprocess.run(
+        ["git", "--git-dir", bare, "rev-parse", "-q", "--verify", "main^{tree}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
     if tree == have:
         return False
     commit = git("--git-dir", bare, "commit-tree", tree, "-m", "The tiny app", **who)
@@ -183,10 +194,11 @@ def make_app_repository(bare: Path, source: Path) -> bool:
 
 
 def main(directory: Path, source: Path) -> None:
+    """Make what is missing, and say what was made."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (directory / "known_hosts").mkdir(exist_ok=True)
     # Several scenarios start at once: the first makes, the others find.
-    with open(directory / "lock", "w") as lock:
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = {
             "an SSH key": make_ssh_key(directory / "id_ed25519"),

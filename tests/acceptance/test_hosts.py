@@ -93,7 +93,9 @@ def test_no_secret_is_in_an_argument_list_or_in_a_file_for_everybody(site: Site,
 
         packed = base64.b64encode(patterns.encode()).decode()
         host.run(f"sh -c 'echo {packed} | base64 -d > /root/patterns'")
-        shown = host.run("sh -c 'cat /proc/[0-9]*/cmdline | tr \"\\0\" \"\\n\" | grep -F -c -f /root/patterns'").stdout.strip()
+        shown = host.run(
+            'sh -c \'cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -F -c -f /root/patterns\''
+        ).stdout.strip()
         assert shown == "0", "a secret is in a process's arguments"
         readable = host.run(
             "sh -c 'find /etc /srv /var /home /opt /tmp /run -xdev -type f -perm -o=r -size -2M -print0"
@@ -109,16 +111,29 @@ def test_no_secret_is_in_an_argument_list_or_in_a_file_for_everybody(site: Site,
 def test_the_replica_streams_from_the_primary(site: Site) -> None:
     asked = "select count(*) from pg_stat_replication where state = 'streaming'"
     counts = {
-        member: site.host(member).run(f"sudo -u postgres psql -XAtc \"{asked}\"").stdout.strip()
+        member: site.host(member).run(f'sudo -u postgres psql -XAtc "{asked}"').stdout.strip()
         for member in site.hosts("postgres")
     }
     assert sorted(counts.values()) == ["0", "1"], counts
 
 
-@pytest.mark.parametrize(("group", "port"), [("redis", 6379), ("redis", 6380), ("postgres", 5432), ("postgres", 6432),
-                                             ("etcd", 2379), ("postgres", 8008), ("web", 3000), ("streaming", 4000),
-                                             ("media_origin", 8080)])
-def test_private_services_cannot_be_reached_from_outside_the_private_networks(site: Site, group: str, port: int) -> None:
+@pytest.mark.parametrize(
+    ("group", "port"),
+    [
+        ("redis", 6379),
+        ("redis", 6380),
+        ("postgres", 5432),
+        ("postgres", 6432),
+        ("etcd", 2379),
+        ("postgres", 8008),
+        ("web", 3000),
+        ("streaming", 4000),
+        ("media_origin", 8080),
+    ],
+)
+def test_private_services_cannot_be_reached_from_outside_the_private_networks(
+    site: Site, group: str, port: int
+) -> None:
     # This machine is 10.4x.0.1: on the same wire, but in no private network.
     for member in site.hosts(group):
         with pytest.raises((TimeoutError, ConnectionError)):

@@ -65,7 +65,9 @@ def test_a_picture_is_posted_read_by_its_read_name_and_cached(visitor: Visitor) 
 def test_each_edge_serves_a_picture_that_was_posted_through_the_other(site: Site) -> None:
     there, here = (Visitor(site, site.address(edge)) for edge in ("esme", "slappy"))
     png = picture(7)
-    path = urlsplit(there.post_status("from the other edge", secrets.token_hex(12), png)["media_attachments"][0]["url"]).path
+    path = urlsplit(
+        there.post_status("from the other edge", secrets.token_hex(12), png)["media_attachments"][0]["url"]
+    ).path
     assert here.get(path, name=MEDIA).data == png
 
 
@@ -78,7 +80,9 @@ def test_a_status_is_on_the_timeline_and_its_job_runs_exactly_once(visitor: Visi
         return answer
 
     until(lambda: shown()["fan_out_runs"] >= 1, "the fan-out job ran")
-    until(lambda: any(s["uuid"] == uuid for s in visitor.get("/api/v1/timelines/public").json()), "it is on the timeline")
+    until(
+        lambda: any(s["uuid"] == uuid for s in visitor.get("/api/v1/timelines/public").json()), "it is on the timeline"
+    )
     time.sleep(1)
     assert shown()["fan_out_runs"] == 1
 
@@ -92,7 +96,7 @@ def test_the_same_post_sent_twice_is_one_status(visitor: Visitor) -> None:
 
 
 def test_nobody_posts_without_the_token(site: Site, visitor: Visitor) -> None:
-    stranger = Visitor(site, visitor.edge, token="wrong")  # noqa: S106 - no secret: it must not work
+    stranger = Visitor(site, visitor.edge, token="wrong")
     assert stranger.post("/api/v1/statuses", {"status": "spam", "uuid": "x"}).status == 401
 
 
@@ -136,8 +140,9 @@ def test_rails_sees_the_visitor_and_not_the_edge(site: Site, visitor: Visitor) -
     status = visitor.post_status("where from", secrets.token_hex(12))
     controller = {"lab": "10.44.0.1", "test": "10.45.0.1"}[site.name]
     assert status["created_from"] == controller
-    forged = visitor.post("/api/v1/statuses", {"status": "forged", "uuid": secrets.token_hex(12)},
-                          **{"X-Forwarded-For": "203.0.113.7"})
+    forged = visitor.post(
+        "/api/v1/statuses", {"status": "forged", "uuid": secrets.token_hex(12)}, **{"X-Forwarded-For": "203.0.113.7"}
+    )
     assert forged.json()["created_from"] == controller
 
 

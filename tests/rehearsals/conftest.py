@@ -26,8 +26,11 @@ class Operate(Protocol):
 
 
 def ansible(name: str, playbook: str, *arguments: str) -> Outcome:
-    return run(f"rehearsal-{name}", ["ansible-playbook", "-i", ROOT / "inventories/lab", ROOT / playbook, *arguments],
-               environment={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_DISPLAY_OK_HOSTS": "no"})
+    return run(
+        f"rehearsal-{name}",
+        ["ansible-playbook", "-i", ROOT / "inventories/lab", ROOT / playbook, *arguments],
+        environment={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_DISPLAY_OK_HOSTS": "no"},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +50,9 @@ def operate() -> Operate:
 def sound_ground() -> None:
     found = ansible("before", "playbooks/verify-fleet.yml")
     if found.status != 0:
-        pytest.exit(f"the lab is not healthy, so nothing can be rehearsed on it:\n{tail(found.output, 40)}", returncode=1)
+        pytest.exit(
+            f"the lab is not healthy, so nothing can be rehearsed on it:\n{tail(found.output, 40)}", returncode=1
+        )
 
 
 @pytest.fixture(autouse=True)

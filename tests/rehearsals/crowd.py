@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import threading
@@ -89,7 +90,7 @@ class Crowd:
     def longest_gap(self) -> float:
         """Return the longest time, in seconds, in which nobody got a good answer."""
         done = sorted(answer.sent + answer.took for answer in self.answers if answer.good)
-        return max((later - earlier for earlier, later in zip(done, done[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in itertools.pairwise(done)), default=0.0)
 
     def acknowledged(self) -> set[str]:
         """Return the uuids of all statuses that the site said it took."""
@@ -101,8 +102,9 @@ class Crowd:
         visitor = Visitor(self.site, edge)
         deadline = time.monotonic() + seconds
         while True:
-            answer = visitor.ask("GET", SOCIAL, "/api/v1/admin/audit",
-                                 headers={"Authorization": f"Bearer {visitor.token}"})
+            answer = visitor.ask(
+                "GET", SOCIAL, "/api/v1/admin/audit", headers={"Authorization": f"Bearer {visitor.token}"}
+            )
             books: list[dict[str, Any]] = json.loads(answer.data)
             seen: dict[str, list[int]] = {}
             for status in books:
@@ -117,5 +119,7 @@ class Crowd:
 
     def report(self, story: str) -> str:
         """Return one row for the table of rehearsals."""
-        return (f"| {story} | {len(self.answers)} requests | {len(self.failures)} failures"
-                f" | longest gap {self.longest_gap():.2f} s | {len(self.acknowledged())} statuses |")
+        return (
+            f"| {story} | {len(self.answers)} requests | {len(self.failures)} failures"
+            f" | longest gap {self.longest_gap():.2f} s | {len(self.acknowledged())} statuses |"
+        )

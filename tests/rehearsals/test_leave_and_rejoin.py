@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-
-
 from bin.programs import tail
 from tests.rehearsals.conftest import Operate
 from tests.rehearsals.crowd import Crowd
@@ -39,5 +37,3 @@ def test_a_run_without_a_limit_is_refused(operate: Operate) -> None:
     refused = operate("leave-service.yml")
     assert refused.status != 0
     assert "--limit" in refused.output
-
-

@@ -41,6 +41,7 @@ def packages(root: Path) -> list[str]:
 
 
 def age_seconds(image: str) -> float | None:
+    """Return the age of an image in seconds, or None where there is none."""
     done = subprocess.run(["podman", "image", "inspect", image], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return None
@@ -52,13 +53,16 @@ def remove_old(keep: str) -> None:
     """Older images go as soon as no host uses them; podman refuses to remove the others, and that is fine."""
     listed = subprocess.run(
         ["podman", "images", "--filter", "label=upstairs.image", "--format", "{{.Repository}}:{{.Tag}}"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for image in set(listed.stdout.split()) - {keep}:
         subprocess.run(["podman", "rmi", image], capture_output=True, check=False)
 
 
 def main(root: Path) -> None:
+    """Print the name of an image that is right for this tree, built now if need be."""
     if given := os.environ.get("UPSTAIRS_IMAGE"):
         print(given)
         return
@@ -66,7 +70,7 @@ def main(root: Path) -> None:
     wanted = packages(root)
     digest = hashlib.sha256(script.read_bytes() + "\n".join(wanted).encode()).hexdigest()[:12]
     image = f"{NAME}:{digest}"
-    with open("/run/lock/upstairs-image", "w") as lock:
+    with Path("/run/lock/upstairs-image").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         age = age_seconds(image)
         if age is None or age > OLD_SECONDS:
