@@ -83,14 +83,14 @@ IDENTITY = (
 
 SECRETS = (
     V("SECRET_KEY_BASE", long_secret(32), "signs sessions; the same on every host", required=True),
-    V("OTP_SECRET", long_secret(32), "two-factor secrets of before 4.4", removed="4.4",
-      note="accepted after 4.3 because an upgrade from 4.3 needs it once; remove it when that is done"),
+    V("OTP_SECRET", long_secret(32), "two-factor secrets of before 4.4",
+      note="4.4 and later read it once, in the migration of an instance that is older than 4.3; take it out after that"),
     V("VAPID_PRIVATE_KEY", SECRET, "signs push messages", required=True),
     V("VAPID_PUBLIC_KEY", TEXT, "tells browsers whose push messages to take", required=True),
     V("ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY", long_secret(12), "encrypts columns; can never change", required=True),
     V("ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY", long_secret(12), "encrypts columns; can never change", required=True),
     V("ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT", long_secret(12), "encrypts columns; can never change", required=True),
-    V("MIGRATION_IGNORE_INVALID_OTP_SECRET", BOOLEAN, "lose two-factor secrets that cannot be read", removed="4.7"),
+    V("MIGRATION_IGNORE_INVALID_OTP_SECRET", BOOLEAN, "lose two-factor secrets that cannot be read"),
 )
 
 PROCESSES = (
@@ -246,7 +246,7 @@ SEARCH = (
     V("ES_PREFIX", TEXT, "a prefix of all indexes"),
     V("ES_PRESET", choice("single_node_cluster", "small_cluster", "large_cluster"), "shards and replicas"),
     V("ES_CA_FILE", PATH, "certificates that it trusts"),
-    V("ES_QUERY_TIMEOUT", TEXT, "how long a query may take", since="4.6"),
+    V("ES_QUERY_TIMEOUT", TEXT, "how long a query may take", since="4.7"),
 )
 
 TELEMETRY = (
