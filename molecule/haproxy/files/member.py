@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A member of a database cluster as HAProxy sees it: Patroni's REST API, PgBouncer's port, PostgreSQL's port.
+
+usage: member.py NAME ADDRESS STATE_FILE
+
+The state file says in words what this member claims: ``primary``, ``replica``, ``lagging`` or nothing, and ``closed`` if
+its PgBouncer does not listen. Both databases answer whoever speaks to them with the member's name.
+"""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+from pathlib import Path
+
+NAME, ADDRESS, STATE = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+
+
+def state() -> list[str]:
+    return STATE.read_text().split()
+
+
+class Patroni(http.server.BaseHTTPRequestHandler):
+    """Answers by status code alone, as HAProxy reads it."""
+
+    def do_GET(self) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        query = urllib.parse.parse_qs(url.query)
+        asked_well = query == {"lag": ["16MB"], "replication_state": ["streaming"]}
+        fine = (url.path == "/primary" and "primary" in state()) or (
+            url.path == "/replica" and "replica" in state() and asked_well
+        )
+        self.send_response(200 if fine else 503)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: a check comes every second."""
+
+
+def converse(connection: socket.socket, says: str) -> None:
+    """Answer a question about TLS as a database does, and everything else with our name."""
+    with connection:
+        while data := connection.recv(1024):
+            connection.sendall(b"N" if data[0] == 0 else f"{NAME} {says}\n".encode())
+
+
+def serve(listener: socket.socket, says: str) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=converse, args=(connection, says), daemon=True).start()
+
+
+def database(port: int, says: str) -> socket.socket:
+    listener = socket.create_server((ADDRESS, port))
+    threading.Thread(target=serve, args=(listener, says), daemon=True).start()
+    return listener
+
+
+def main() -> None:
+    rest = http.server.ThreadingHTTPServer((ADDRESS, 8008), Patroni)
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
+    database(5432, "postgres")
+    bouncer: socket.socket | None = None
+    while True:
+        if "closed" in state() and bouncer:
+            # shutdown, because the thread in accept() keeps a closed socket listening.
+            bouncer.shutdown(socket.SHUT_RDWR)
+            bouncer.close()
+            bouncer = None
+        elif "closed" not in state() and not bouncer:
+            bouncer = database(6432, "bouncer")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()
