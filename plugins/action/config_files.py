@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
+import posixpath
 import re
 import traceback
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -24,7 +25,27 @@ from jinja2 import nodes
 KINDS = ("template", "content", "source", "link", "directory", "absent")
 KEYS = {"path", *KINDS, "owner", "group", "mode", "validate", "notify", "secret", "force", "recursive", "vars"}
 OF_FILES = ("template", "content", "source")
+MEANT_FOR = {
+    "owner": (*OF_FILES, "directory"),
+    "group": (*OF_FILES, "directory"),
+    "mode": (*OF_FILES, "directory"),
+    "validate": OF_FILES,
+    "secret": OF_FILES,
+    "force": OF_FILES,
+    "recursive": (*OF_FILES, "link", "absent"),
+    "vars": ("template",),
+}
 MANAGED = "Written by Ansible. Changes made here are lost."
+
+
+def given(files: Any) -> Any:
+    """Return the entries without the keys that are null: a loop that builds entries may have nothing to say."""
+    if not isinstance(files, list):
+        return files
+    return [
+        {key: value for key, value in entry.items() if value is not None} if isinstance(entry, Mapping) else entry
+        for entry in files
+    ]
 
 
 def check_entries(files: Any) -> list[str]:
@@ -35,12 +56,18 @@ def check_entries(files: Any) -> list[str]:
     seen: dict[str, str] = {}
     for entry in files:
         path = entry.get("path") if isinstance(entry, Mapping) else None
-        if isinstance(path, str) and os.path.normpath(path) in seen:
+        if isinstance(path, str) and posixpath.normpath(path) in seen:
             wrong.append(f"{path}: is given twice")
         elif isinstance(path, str):
-            seen[os.path.normpath(path)] = _kind(entry)
+            seen[posixpath.normpath(path)] = _kind(entry)
     going = [path for path, kind in seen.items() if kind == "absent"]
-    wrong += [f"{path}: lies in {top}, which shall be absent" for path, kind in seen.items() if kind != "absent" for top in going if path.startswith(top + "/")]
+    wrong += [
+        f"{path}: lies in {top}, which shall be absent"
+        for path, kind in seen.items()
+        if kind != "absent"
+        for top in going
+        if path.startswith(top + "/")
+    ]
     return wrong
 
 
@@ -63,7 +90,7 @@ def _faults(entry: Any) -> Iterator[str]:
     path = entry.get("path")
     if not isinstance(path, str) or not path:
         yield "has no path"
-    elif not path.startswith("/") or path != os.path.normpath(path):
+    elif not path.startswith("/") or path != posixpath.normpath(path):
         yield "the path must be absolute and without `..`, `//` or a slash at its end"
     elif path == "/" or "\0" in path or "\n" in path:
         yield "is no path for a file"
@@ -84,24 +111,15 @@ def _kind_faults(entry: Mapping[str, Any], kind: str) -> Iterator[str]:
         yield f"`{kind}` must be a string, not {type(value).__name__}"
     elif kind != "content" and not value:
         yield f"`{kind}` is empty"
-    useless = []
-    if kind in ("link", "absent"):
-        useless += ["owner", "group", "mode"]
-    if kind not in OF_FILES:
-        useless += ["validate", "secret", "force"]
-    if kind != "template":
-        useless += ["vars"]
-    if kind == "directory":
-        useless += ["recursive"]
-    meant = [key for key in useless if key in entry and entry[key] not in (None, [], {}, False)]
-    if meant:
-        yield f"{', '.join(meant)} has no meaning beside `{kind}`"
+    useless = [key for key, kinds in MEANT_FOR.items() if key in entry and kind not in kinds]
+    if useless:
+        yield f"{', '.join(useless)} has no meaning beside `{kind}`"
 
 
 def _value_faults(entry: Mapping[str, Any]) -> Iterator[str]:
     mode = entry.get("mode", "0644")
     if not isinstance(mode, str) or not re.fullmatch(r"[0-7]{3,4}", mode):
-        yield f"mode {mode!r} must be three or four octal digits in quotes, such as \"0640\""
+        yield f'mode {mode!r} must be three or four octal digits in quotes, such as "0640"'
     for key in ("owner", "group"):
         if not isinstance(entry.get(key, "root"), str) or not entry.get(key, "root"):
             yield f"{key} must be a name"
@@ -129,10 +147,16 @@ def check_trees(trees: Any) -> list[str]:
     for tree in trees:
         if not isinstance(tree, Mapping) or set(tree) != {"tree", "command"}:
             wrong.append("each entry of `validate` must have `tree` and `command`, and nothing else")
-        elif not isinstance(tree["tree"], str) or not tree["tree"].startswith("/") or os.path.normpath(tree["tree"]) in ("/", "//"):
+        elif (
+            not isinstance(tree["tree"], str)
+            or not tree["tree"].startswith("/")
+            or posixpath.normpath(tree["tree"]) in ("/", "//")
+        ):
             wrong.append(f"validate: the tree {tree['tree']!r} must be the absolute path of a directory")
         elif not tree["command"] or not _strings(tree["command"]) or not any("%s" in part for part in tree["command"]):
-            wrong.append(f"validate: the command for {tree['tree']} must be a list of strings in which %s stands for the copy of the tree")
+            wrong.append(
+                f"validate: the command for {tree['tree']} must be a list of strings in which %s stands for the copy of the tree"
+            )
     return wrong
 
 
@@ -150,7 +174,10 @@ def handlers_of(files: Sequence[Mapping[str, Any]], changed: Sequence[str], own:
 
 def pack(files: Sequence[Mapping[str, Any]], trees: Sequence[Mapping[str, Any]]) -> str:
     """Return all that the module needs, compressed, as its one argument."""
-    asked = {"files": files, "validate": [{"tree": os.path.normpath(tree["tree"]), "command": list(tree["command"])} for tree in trees]}
+    asked = {
+        "files": files,
+        "validate": [{"tree": posixpath.normpath(tree["tree"]), "command": list(tree["command"])} for tree in trees],
+    }
     return base64.b64encode(zlib.compress(json.dumps(asked).encode())).decode()
 
 
@@ -213,11 +240,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_async = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do the task."""
         super().run(tmp, task_vars)
         variables = task_vars or {}
         files, trees = self._asked()
         payload = pack([wire(entry, self._content(entry, variables)) for entry in files], trees)
-        result: dict[str, Any] = self._execute_module(module_name="config_files", module_args={"payload": payload}, task_vars=variables)
+        result: dict[str, Any] = self._execute_module(
+            module_name="config_files", module_args={"payload": payload}, task_vars=variables
+        )
         # The one argument is every file's content.
         result.pop("invocation", None)
         if result.get("changed"):
@@ -226,20 +256,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _asked(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         args = self._task.args
-        files, trees = args.get("files"), args.get("validate") or []
-        wrong = [f"unknown option {key} (known are files, validate)" for key in args if key not in ("files", "validate")]
+        wrong = [
+            f"unknown option {key} (known are files, validate)" for key in args if key not in ("files", "validate")
+        ]
+        files, trees = given(args.get("files")), args.get("validate") or []
         wrong += check_entries(files) + check_trees(trees)
         if wrong:
             raise AnsibleActionFail("Nothing was written. " + "; ".join(wrong))
-        return list(files), list(trees)
+        return files, trees
 
     def _content(self, entry: Mapping[str, Any], variables: dict[str, Any]) -> str:
         kind = _kind(entry)
         if kind == "content":
             return str(entry["content"])
         if kind == "source":
-            with open(self._find(entry, "files"), "rb") as file:
-                return file.read().decode("utf-8", "surrogateescape")
+            return Path(self._find(entry, "files")).read_bytes().decode("utf-8", "surrogateescape")
         return self._rendered(entry, variables) if kind == "template" else ""
 
     def _find(self, entry: Mapping[str, Any], directory: str) -> str:
@@ -252,16 +283,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _rendered(self, entry: Mapping[str, Any], variables: dict[str, Any]) -> str:
         found = self._find(entry, "templates")
         source = self._loader.get_text_file_contents(found)
-        bases = [*variables.get("ansible_search_path", []), self._loader.get_basedir(), os.path.dirname(found)]
-        search = [path for base in bases for path in (os.path.join(base, "templates"), base)]
+        bases = [*variables.get("ansible_search_path", []), self._loader.get_basedir(), str(Path(found).parent)]
+        search = [path for base in bases for path in (f"{base}/templates", base)]
         extra = {"ansible_managed": variables.get("ansible_managed", MANAGED), **entry.get("vars", {})}
         templar = self._templar.copy_with_new_env(searchpath=search, available_variables={**variables, **extra})
         try:
-            text = templar.template(trust_as_template(source), escape_backslashes=False, overrides={"trim_blocks": True})
+            text = templar.template(
+                trust_as_template(source), escape_backslashes=False, overrides={"trim_blocks": True}
+            )
         except Exception as error:
-            raise AnsibleActionFail(self._template_fault(entry, found, str(source), error)) from (None if entry.get("secret") else error)
-        if isinstance(text, (Mapping, list)):
-            raise AnsibleActionFail(f"Nothing was written. {entry['path']}: {found} yields a {type(text).__name__}, not a text: use a filter such as to_nice_json")
+            fault = AnsibleActionFail(self._template_fault(entry, found, str(source), error))
+            # The cause may quote values.
+            raise fault from (None if entry.get("secret") else error)
+        if isinstance(text, Mapping | list):
+            kind = type(text).__name__
+            raise AnsibleActionFail(
+                f"Nothing was written. {entry['path']}: {found} yields a {kind}, not a text: use to_nice_json"
+            )
         return "" if text is None else str(text)
 
     def _template_fault(self, entry: Mapping[str, Any], found: str, source: str, error: Exception) -> str:

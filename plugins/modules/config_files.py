@@ -3,6 +3,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.files import Change, Plan, Problem, Tree, Verdict, Wanted, as_diff, overlay, plan
+from ..module_utils.fleet.ports import disk
+from ..module_utils.fleet.ports.commands import found
+
 DOCUMENTATION = r"""
 ---
 module: config_files
@@ -13,11 +26,13 @@ description:
   - Renders templates on the controller, sends all files in one round trip, compares, has the new ones judged by the programs that will
     read them, and only if every reader agrees puts them in place, each with one atomic rename.
   - If a reader refuses, nothing at all is changed. The error names the file, the reader's words and the line.
-  - New files wait in a hidden directory beside their destination, whose name no include glob matches, and are gone afterwards, also after a failure.
+  - New files wait in a hidden directory beside their destination, whose name no include glob matches, and are gone afterwards,
+    also after a failure.
   - Directories are made first, in the given order. Then come files and links, and at last removals, deepest first.
   - A link at a destination is replaced, never followed. Parents may be links.
   - A file that is itself a mount point, as /etc/hosts in a container, cannot be renamed over and is overwritten in place.
-  - A crash between two renames leaves some files new and some old, each of them whole; the next run finishes. It notifies only for what it
+  - A crash between two renames leaves some files new and some old, each of them whole; the next run finishes. It notifies only
+    for what it
     changed itself, so restart what the first run had changed.
   - In check mode the plan is the same and nothing is written beside the destinations. What is not there yet (an owner, a group, a parent
     directory, a reader) and a reader that refuses are then warnings, since an earlier task that did not run may bring them; in a real run they are errors.
@@ -63,7 +78,8 @@ options:
         description: Octal and in quotes. V("0644") for files and V("0755") for directories unless given.
         type: str
       validate:
-        description: The command that reads a file of this kind, as a list; C(%s) stands for the new file. It runs on the host, without a shell,
+        description: The command that reads a file of this kind, as a list; C(%s) stands for the new file. It runs on the host,
+          without a shell,
           only if the content changes. A file whose relative includes matter needs O(validate) instead.
         type: list
         elements: str
@@ -171,19 +187,6 @@ in_place:
   elements: str
 """
 
-import base64
-import json
-import os
-import zlib
-from collections.abc import Iterable
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet.files import Change, Plan, Problem, Wanted, as_diff, overlay, plan
-from ..module_utils.fleet.ports.commands import found
-from ..module_utils.fleet.ports.disk import Stage, Tree, Verdict, gid_of, observe, uid_of
-
 # What the action plugin packed; users write `files` and `validate`, which never reach the host as arguments.
 SPEC: dict[str, Any] = {"payload": {"type": "str", "required": True, "no_log": True}}
 
@@ -191,11 +194,14 @@ SPEC: dict[str, Any] = {"payload": {"type": "str", "required": True, "no_log": T
 def unpack(payload: str) -> tuple[list[Wanted], list[Tree]]:
     """Return the wanted files and trees from the module's one argument."""
     asked = json.loads(zlib.decompress(base64.b64decode(payload)))
-    return [wanted(entry) for entry in asked["files"]], [Tree(tree["tree"], tuple(tree["command"])) for tree in asked["validate"]]
+    return [wanted(entry) for entry in asked["files"]], [
+        Tree(tree["tree"], tuple(tree["command"])) for tree in asked["validate"]
+    ]
 
 
 def wanted(entry: dict[str, Any]) -> Wanted:
     """Return one entry with its owner and group looked up on this host."""
+    owned = entry["kind"] in ("file", "directory")
     return Wanted(
         path=entry["path"],
         kind=entry["kind"],
@@ -203,8 +209,8 @@ def wanted(entry: dict[str, Any]) -> Wanted:
         target=entry["target"],
         owner=entry["owner"],
         group=entry["group"],
-        uid=uid_of(entry["owner"]),
-        gid=gid_of(entry["group"]),
+        uid=disk.uid_of(entry["owner"]) if owned else 0,
+        gid=disk.gid_of(entry["group"]) if owned else 0,
         mode=int(entry["mode"], 8),
         validate=tuple(entry["validate"]),
         secret=entry["secret"],
@@ -215,9 +221,16 @@ def wanted(entry: dict[str, Any]) -> Wanted:
 
 def planned(files: list[Wanted], trees: list[Tree]) -> Plan:
     """Compare the host with what is wanted, and add what this host lacks."""
-    parents = {os.path.dirname(item.path) for item in files}
-    made = plan({item.path: observe(item) for item in files}, files, {parent for parent in parents if os.path.isdir(parent)})
-    return Plan(made.changes, (*made.problems, *lacking(made.changes, trees)))
+    observed = {}
+    unreadable = []
+    for item in files:
+        try:
+            observed[item.path] = disk.observe(item)
+        except OSError as error:
+            unreadable.append(Problem(item.path, f"cannot be read: {error.strerror}"))
+    parents = {str(Path(item.path).parent) for item in files}
+    made = plan(observed, files, {parent for parent in parents if Path(parent).is_dir()})
+    return Plan(made.changes, (*unreadable, *made.problems, *lacking(made.changes, trees)))
 
 
 def lacking(changes: Iterable[Change], trees: Iterable[Tree]) -> list[Problem]:
@@ -226,9 +239,9 @@ def lacking(changes: Iterable[Change], trees: Iterable[Tree]) -> list[Problem]:
     problems = []
     for change in changes:
         item = change.wanted
-        if item.kind in ("file", "directory") and item.uid is None:
+        if item.uid is None:
             problems.append(Problem(item.path, f"no user {item.owner} on this host", may_pass=True))
-        if item.kind in ("file", "directory") and item.gid is None:
+        if item.gid is None:
             problems.append(Problem(item.path, f"no group {item.group} on this host", may_pass=True))
         if change.verb == "write" and item.validate and not found(item.validate[0]):
             problems.append(Problem(item.path, f"its reader {item.validate[0]} is not installed", may_pass=True))
@@ -238,45 +251,47 @@ def lacking(changes: Iterable[Change], trees: Iterable[Tree]) -> list[Problem]:
     return problems
 
 
-def judge(stage: Stage, changes: Iterable[Change], trees: Iterable[Tree], secrets: list[str]) -> list[Verdict]:
+def judge(stage: disk.Stage, changes: Iterable[Change], trees: Iterable[Tree], secrets: list[str]) -> list[Verdict]:
     """Stage all new files and return what their readers have against them."""
     changes = list(changes)
+    verdicts = []
     for change in changes:
         if change.verb in ("write", "link"):
             stage.put(change)
-    own = [stage.judge(change, secrets) for change in changes if change.verb == "write" and change.wanted.validate and found(change.wanted.validate[0])]
-    whole = [stage.judge_tree(tree, changes, secrets) for tree in trees if overlay(tree.path, changes) and found(tree.command[0])]
-    return [verdict for verdict in (*own, *whole) if verdict]
+        if change.verb == "write" and change.wanted.validate and found(change.wanted.validate[0]):
+            verdicts.append(stage.judge(change, secrets))
+    for tree in trees:
+        if overlay(tree.path, changes) and found(tree.command[0]):
+            verdicts.append(stage.judge_tree(tree, changes, secrets))
+    return [verdict for verdict in verdicts if verdict]
 
 
-def install(module: AnsibleModule, stage: Stage, changes: Iterable[Change]) -> None:
+def install(module: AnsibleModule, stage: disk.Stage, changes: Iterable[Change]) -> None:
     """Put everything in place, and say what is in place if that breaks off."""
     done: list[str] = []
     for change in changes:
         try:
             stage.install(change)
         except OSError as error:
-            told = f"{change.describe()}: {error.strerror or error}. Before that {len(done)} changes were made (see in_place); run again when it is repaired."
-            stage.__exit__()
-            module.fail_json(msg=told, in_place=done)
+            broke = f"{change.describe()}: {error.strerror or error}"
+            said = f"Before that {len(done)} changes were made (see in_place), and their handlers were not notified."
+            module.fail_json(msg=f"{broke}. {said}", in_place=done)
         done.append(change.describe())
 
 
-def refuse(module: AnsibleModule, made: Plan, verdicts: list[Verdict]) -> None:
+def refuse(module: AnsibleModule, problems: Iterable[Problem], verdicts: Iterable[Verdict]) -> None:
     """Stop before anything is changed, or, in check mode, warn of what an earlier task may still bring."""
-    hard = [str(problem) for problem in made.problems if not (problem.may_pass and module.check_mode)]
+    hard = [str(problem) for problem in problems if not (problem.may_pass and module.check_mode)]
+    soft = [str(problem) for problem in problems if problem.may_pass]
     if hard:
-        module.fail_json(msg="Nothing was written. " + "; ".join(hard), plan=[change.describe() for change in made.changes])
-    if made.problems:
-        module.warn("in a real run this must be there by now: " + "; ".join(str(problem) for problem in made.problems))
-    if verdicts and module.check_mode:
-        module.warn("as things are now, " + "; ".join(str(verdict) for verdict in verdicts))
-    elif verdicts:
-        module.fail_json(msg="Nothing was written. " + "\n".join(str(verdict) for verdict in verdicts), refused=[told(verdict) for verdict in verdicts])
-
-
-def told(verdict: Verdict) -> dict[str, Any]:
-    return {"path": verdict.path, "command": verdict.command, "output": verdict.output, "line": verdict.line}
+        module.fail_json(msg="Nothing was written. " + "; ".join(hard))
+    if soft:
+        module.warn("In a real run this must be there by now. " + "; ".join(soft))
+    refused = "\n".join(str(verdict) for verdict in verdicts)
+    if refused and not module.check_mode:
+        module.fail_json(msg="Nothing was written. " + refused, refused=[vars(verdict) for verdict in verdicts])
+    if refused:
+        module.warn("As things are now, " + refused)
 
 
 def main() -> None:
@@ -284,23 +299,24 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     files, trees = unpack(module.params["payload"])
     made = planned(files, trees)
+    refuse(module, made.problems, [])
     secrets = [item.content.decode(errors="replace") for item in files if item.secret]
-    refuse(module, made, [])
-    with Stage(elsewhere=module.check_mode) as stage:
-        verdicts = judge(stage, made.changes, trees, secrets)
-        refuse(module, Plan(made.changes), verdicts)
-        if not module.check_mode:
-            install(module, stage, made.changes)
-    result: dict[str, Any] = {
-        "changed": bool(made.changes),
-        "changed_files": [change.path for change in made.changes],
-        "plan": [change.describe() for change in made.changes],
-        "missing": [str(problem) for problem in made.problems],
-        "refused": [told(verdict) for verdict in verdicts],
-    }
-    if module._diff:
-        result["diff"] = [as_diff(change) for change in made.changes]
-    module.exit_json(**result)
+    try:
+        with disk.Stage(elsewhere=module.check_mode) as stage:
+            verdicts = judge(stage, made.changes, trees, secrets)
+            refuse(module, [], verdicts)
+            if not module.check_mode:
+                install(module, stage, made.changes)
+    except OSError as error:
+        module.fail_json(msg=f"The new files could not be staged. {error}")
+    module.exit_json(
+        changed=bool(made.changes),
+        changed_files=[change.path for change in made.changes],
+        plan=[change.describe() for change in made.changes],
+        missing=[str(problem) for problem in made.problems],
+        refused=[vars(verdict) for verdict in verdicts],
+        diff=[as_diff(change) for change in made.changes] if module._diff else [],
+    )
 
 
 if __name__ == "__main__":

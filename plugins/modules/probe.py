@@ -3,6 +3,20 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet import checks
+from ..module_utils.fleet.checks import Finding
+from ..module_utils.fleet.ports import sockets, systemd
+from ..module_utils.fleet.ports.commands import run
+
 DOCUMENTATION = r"""
 ---
 module: probe
@@ -11,7 +25,8 @@ version_added: "1.0"
 author: Upstairs (@upstairs)
 description:
   - Asks all questions at once, and again with short pauses, until in one round every required answer is good or the time is up.
-  - Reads only; runs in check mode too. It is for C(verify.yml), which may ask a broken host at 3 in the morning, so a failure says what was asked,
+  - Reads only; runs in check mode too. It is for C(verify.yml), which may ask a broken host at 3 in the morning, so a failure
+    says what was asked,
     what was answered, and what the journal of a unit that is down says.
   - Values of C(env) and C(headers) of six characters or more are hidden in whatever is reported.
 options:
@@ -45,7 +60,8 @@ options:
         type: bool
         default: true
       listen:
-        description: An address at which somebody must listen, as V(10.44.1.11:6379), V([::1]:53) or V(udp/0.0.0.0:53). It must be exactly that
+        description: An address at which somebody must listen, as V(10.44.1.11:6379), V([::1]:53) or V(udp/0.0.0.0:53). It must be
+          exactly that
           one; a listener on every address is not good when a single one was asked. V(*:443) means every address, of IPv4 or of IPv6.
         type: str
       http:
@@ -138,20 +154,8 @@ waited:
   type: float
 """
 
-import re
-import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet import checks
-from ..module_utils.fleet.checks import Finding
-from ..module_utils.fleet.ports import network, systemd
-from ..module_utils.fleet.ports.commands import run
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 2.0
 KINDS = ["unit", "listen", "http", "command"]
 HTTP: dict[str, Any] = {
     "url": {"type": "str", "required": True},
@@ -224,26 +228,29 @@ def ask(check: Check, timeout: float) -> Finding:
     if check["unit"] is not None:
         return checks.judge_unit(systemd.observe([check["unit"]], timeout)[check["unit"]], check["enabled"])
     if check["listen"] is not None:
-        return checks.judge_listen(checks.parse_listen(check["listen"]), network.listening())
+        return checks.judge_listen(checks.parse_listen(check["listen"]), sockets.listening())
     if check["http"] is not None:
         return ask_http(check["http"], timeout)
     env = {key: str(value) for key, value in check["env"].items()}
     answer = run(check["command"], timeout, env)
-    return checks.judge_command(" ".join(check["command"]), answer.rc, answer.output, check["rc"], check["matches"])
+    return checks.judge_command(shlex.join(check["command"]), answer.rc, answer.output, check["rc"], check["matches"])
 
 
 def ask_http(http: Mapping[str, Any], timeout: float) -> Finding:
     """Ask a web server."""
+    # Here, as TLS takes as long to import as all the rest of a probe that does not need it.
+    from ..module_utils.fleet.ports import web
+
     url = checks.parse_url(http["url"])
     connect_to = checks.split_address(http["connect_to"]) if http["connect_to"] else None
     told = f"{http['method']} {http['url']}" + (f" (asked at {http['connect_to']})" if connect_to else "")
     headers = {key: str(value) for key, value in http["headers"].items()}
     try:
-        response = network.request(url, http["method"], headers, connect_to, http["ca_file"], timeout)
+        response = web.request(url, http["method"], headers, connect_to, http["ca_file"], timeout)
     except TimeoutError:
         return Finding(False, f"{told}: no answer within {timeout:g} s")
     except Exception as error:
-        return Finding(False, f"{told}: {network.explain(error, http['ca_file'])}")
+        return Finding(False, f"{told}: {web.explain(error, http['ca_file'])}")
     return checks.judge_http(told, response, http["status"], http["contains"])
 
 
@@ -269,7 +276,11 @@ def ask_all(asked: list[Check], longest: float | None) -> dict[str, Finding]:
     for check in asked:
         timeout = check["timeout"] if longest is None else min(check["timeout"], longest)
         late = Finding(False, f"no answer within {timeout:g} s")
-        thread = threading.Thread(target=safely, args=(check, timeout, lambda found, name=check["name"]: findings.update({name: found})), daemon=True)
+        thread = threading.Thread(
+            target=safely,
+            args=(check, timeout, lambda found, name=check["name"]: findings.update({name: found})),
+            daemon=True,
+        )
         thread.start()
         threads.append((thread, check["name"], time.monotonic() + timeout + 1, late))
     answers = {}
@@ -295,21 +306,40 @@ def ask_until(asked: list[Check], within: float) -> tuple[dict[str, Finding], fl
     return findings, time.monotonic() - start
 
 
+class Quiet(AnsibleModule):  # type: ignore[misc]
+    """A module that never repeats its arguments: env and headers carry passwords."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(no_log=True, **kwargs)  # keeps them out of the host's log
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """End well, without `invocation`."""
+        super().exit_json(**{**kwargs, "invocation": {}})
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """End badly, without `invocation`."""
+        super().fail_json(msg, **{**kwargs, "invocation": {}})
+
+
 def main() -> None:
     """Ask, wait, and tell."""
-    # Nothing to the host's log: the arguments carry passwords in env and headers.
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True, no_log=True)
+    module = Quiet(argument_spec=SPEC, supports_check_mode=True)
     asked = module.params["checks"]
     unaskable = faults(asked)
     if unaskable:
-        module.fail_json(msg="; ".join(unaskable), invocation={})
+        module.fail_json(msg="; ".join(unaskable))
     findings, waited = ask_until(asked, module.params["within"])
-    result = {"changed": False, "answers": {name: {"ok": found.ok, "said": found.said} for name, found in findings.items()}}
+    result = {
+        "changed": False,
+        "answers": {name: {"ok": found.ok, "said": found.said} for name, found in findings.items()},
+    }
     result.update(waited=round(waited, 2), invocation={})
     false = checks.still_false(findings, [check["name"] for check in asked if check["required"]])
     if not false:
         module.exit_json(**result)
-    logs = {check["unit"]: systemd.journal(check["unit"]) for check in asked if check["unit"] and check["name"] in false}
+    logs = {
+        check["unit"]: systemd.journal(check["unit"]) for check in asked if check["unit"] and check["name"] in false
+    }
     module.fail_json(msg=checks.failure(findings, false, waited, logs), **result)
 
 

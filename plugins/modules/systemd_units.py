@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.ports import systemd
+from ..module_utils.fleet.units import Step, Unit, UnitPlan, WantedUnit, fallen, plan
+
 DOCUMENTATION = r"""
 ---
 module: systemd_units
@@ -10,8 +18,10 @@ short_description: Enable, start, stop, restart and reload systemd units, all in
 version_added: "1.0"
 author: Upstairs (@upstairs)
 description:
-  - Looks at all units with one question, plans, and does what is missing. Unit files that changed since systemd read them are read again first.
-  - Waits until each job has ended, and then looks again for a second. A unit that dies at once, or that systemd has to restart, is a failure,
+  - Looks at all units with one question, plans, and does what is missing. Unit files that changed since systemd read them are
+    read again first.
+  - Waits until each job has ended, and then looks again for a second. A unit that dies at once, or that systemd has to restart,
+    is a failure,
     and the failure carries the last lines of its journal.
   - Services, timers, sockets, targets, mounts and instances of templates (C(name@x.service)).
   - A unit that systemd does not know is an error. In check mode it is a warning, as the task that installs it did not run.
@@ -83,14 +93,6 @@ missing:
   elements: str
 """
 
-import time
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet.ports import systemd
-from ..module_utils.fleet.units import Step, Unit, UnitPlan, WantedUnit, fallen, plan
-
 SETTLE = 1.0
 SPEC: dict[str, Any] = {
     "units": {
@@ -123,7 +125,9 @@ def wanted(module: AnsibleModule) -> list[WantedUnit]:
 
 def refuse(module: AnsibleModule, made: UnitPlan) -> None:
     """Stop before anything is changed, or, in check mode, warn of what an earlier task may still bring."""
-    absent = [f"{name}: systemd knows no such unit; is its package installed, its unit file written?" for name in made.missing]
+    absent = [
+        f"{name}: systemd knows no such unit; is its package installed, its unit file written?" for name in made.missing
+    ]
     if made.refusals or (absent and not module.check_mode):
         module.fail_json(msg="Nothing was changed. " + "; ".join([*made.refusals, *absent]))
     if absent:
@@ -139,7 +143,8 @@ def apply(module: AnsibleModule, made: UnitPlan, before: dict[str, Unit]) -> Non
     acted = [step for step in made.steps if step.verb in ("start", "restart", "reload")]
     if not acted:
         return
-    # A job of a simple service ends when the process exists, not when it works. One that cannot read its configuration is gone within a second.
+    # The job of a simple service ends when the process exists, not when it works. One that cannot read its
+    # configuration is gone within a second.
     time.sleep(SETTLE)
     down = fallen(before, systemd.observe([step.unit for step in acted]), acted)
     if down:
@@ -150,7 +155,9 @@ def fail(module: AnsibleModule, step: Step, said: str, down: list[str] | None = 
     """Fail with what a person needs at once: the unit, its state and its last words."""
     parts = [f"{step.describe()} failed: {said}"]
     for name in down or ([step.unit] if step.unit else []):
-        parts.append(f"{name} is {systemd.observe([name])[name].describe()}. Its last log lines:\n{systemd.journal(name)}")
+        parts.append(
+            f"{name} is {systemd.observe([name])[name].describe()}. Its last log lines:\n{systemd.journal(name)}"
+        )
     module.fail_json(msg="\n".join(parts))
 
 

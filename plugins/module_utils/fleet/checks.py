@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from .units import Unit
 
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - to be recognised, not bound
 TCP_LISTENS = "0A"
 UDP_UNCONNECTED = "07"
 SHOWN = 300
@@ -117,13 +118,18 @@ def _address(text: str) -> str:
 
 def judge_listen(wanted: Socket, listening: Iterable[Socket]) -> Finding:
     """Say whether somebody listens exactly there, and no wider."""
-    on_port = sorted({socket for socket in listening if (socket.protocol, socket.port) == (wanted.protocol, wanted.port)}, key=str)
+    on_port = sorted(
+        {socket for socket in listening if (socket.protocol, socket.port) == (wanted.protocol, wanted.port)}, key=str
+    )
     told = ", ".join(str(socket) for socket in on_port)
-    everywhere = [socket for socket in on_port if socket.host in ("0.0.0.0", "::")]
+    everywhere = [socket for socket in on_port if socket.host in EVERY_ADDRESS]
     if wanted.host == "*":
-        return Finding(bool(everywhere), f"listens on {told}" if on_port else f"nobody listens on port {wanted.port} ({wanted.protocol})")
+        return Finding(
+            bool(everywhere),
+            f"listens on {told}" if on_port else f"nobody listens on port {wanted.port} ({wanted.protocol})",
+        )
     if wanted in on_port:
-        wider = [socket for socket in everywhere if wanted.host not in ("0.0.0.0", "::")]
+        wider = [socket for socket in everywhere if wanted.host not in EVERY_ADDRESS]
         return Finding(not wider, f"listens on {told}" + (f", which is wider than {wanted}" if wider else ""))
     if not on_port:
         return Finding(False, f"nobody listens on port {wanted.port} ({wanted.protocol})")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os.path
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +56,7 @@ class Change:
 
     @property
     def path(self) -> str:
+        """Where it happens."""
         return self.wanted.path
 
     def describe(self) -> str:
@@ -92,11 +93,26 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """One path of a copied tree that has to differ from the original."""
+class Tree:
+    """A directory that its reader judges as a whole."""
 
-    relative: str
-    change: Change
+    path: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader has against the new files."""
+
+    path: str
+    command: str
+    output: str
+    line: int | None = None
+    text: str = ""
+
+    def __str__(self) -> str:
+        where = f" (line {self.line}{': ' + self.text if self.text else ''})" if self.line else ""
+        return f"{self.path} would be invalid{where}: `{self.command}` said: {self.output}"
 
 
 ORDER = {"directory": 0, "file": 1, "link": 1, "absent": 2}
@@ -105,7 +121,8 @@ ORDER = {"directory": 0, "file": 1, "link": 1, "absent": 2}
 def plan(observed: Mapping[str, Observed], wanted: Sequence[Wanted], directories: Collection[str]) -> Plan:
     """Return the changes that turn ``observed`` into ``wanted``.
 
-    ``directories`` are the parents that exist. Directories come first in the given order, then files and links, then removals, deepest first.
+    ``directories`` are the parents that exist. Directories come first in the given order, then files and links, then
+    removals, deepest first.
     """
     changes: list[Change] = []
     problems: list[Problem] = []
@@ -146,25 +163,30 @@ def _obstacle(change: Change, wanted: Iterable[Wanted]) -> Problem | None:
     """Return why what is at the path now must not be replaced or removed."""
     before, item = change.before, change.wanted
     if before.kind == "other":
-        return Problem(item.path, "is neither a file, a directory nor a link (a socket, device or pipe): remove it by hand")
+        return Problem(
+            item.path, "is neither a file, a directory nor a link (a socket, device or pipe): remove it by hand"
+        )
     if item.kind == "directory" and before.kind not in ("missing", "directory"):
         what = f"a link to {before.target}" if before.kind == "link" else "a file"
         return Problem(item.path, f"shall be a directory, but it is {what}: move that away by hand")
     if item.kind == "directory" or before.kind != "directory" or item.recursive:
         return None
     going = {other.path for other in wanted if other.kind == "absent"}
-    left = sorted(name for name in before.children if os.path.join(item.path, name) not in going)
+    left = sorted(name for name in before.children if posixpath.join(item.path, name) not in going)
     if not left:
         return None
     some = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
-    return Problem(item.path, f"is a directory that is not empty (it holds {some}): say `recursive: true` to lose all that is in it")
+    return Problem(
+        item.path,
+        f"is a directory that is not empty (it holds {some}): say `recursive: true` to lose all that is in it",
+    )
 
 
 def _parent_problem(item: Wanted, wanted: Iterable[Wanted], directories: Collection[str]) -> Problem | None:
     """Return why nothing can be put at this path: there is no directory to hold it."""
     if item.kind == "absent":
         return None
-    parent = os.path.dirname(item.path)
+    parent = posixpath.dirname(item.path)
     for other in wanted:
         if other is item and item.kind == "directory":
             break
@@ -176,16 +198,11 @@ def _parent_problem(item: Wanted, wanted: Iterable[Wanted], directories: Collect
     return Problem(item.path, f"the directory {parent} does not exist: {remedy}", may_pass=True)
 
 
-def overlay(tree: str, changes: Iterable[Change]) -> tuple[Overlay, ...]:
-    """Return what of these changes lies in ``tree`` and alters what a reader of it sees."""
-    root = tree.rstrip("/")
-    inside = []
-    for change in changes:
-        if change.path == root:
-            inside.append(Overlay(".", change))
-        elif change.path.startswith(root + "/"):
-            inside.append(Overlay(change.path[len(root) + 1 :], change))
-    return tuple(inside)
+def overlay(tree: str, changes: Iterable[Change]) -> tuple[tuple[str, Change], ...]:
+    """Return what of these changes lies in ``tree`` and alters what its reader reads, with the path in the tree."""
+    content = [change for change in changes if change.verb != "adjust"]
+    inside = [(change.path[len(tree) + 1 :], change) for change in content if change.path.startswith(tree + "/")]
+    return (*((".", change) for change in content if change.path == tree), *inside)
 
 
 def _attributes(change: Change) -> list[str]:
@@ -235,17 +252,31 @@ def masked(output: str, secrets: Iterable[str]) -> str:
     return re.sub("\0+", HIDDEN, shown)
 
 
-def retold(output: str, staged: str, real: str, secrets: Iterable[str]) -> str:
-    """Return a reader's output about the staged copy as if it were about the real path, without secrets."""
-    told = real.join(masked(piece, secrets) for piece in output.split(staged))
-    return told.strip()
+def verdict(
+    path: str,
+    staged: str,
+    command: Sequence[str],
+    answer: tuple[int | None, str],
+    secrets: Iterable[str],
+    content: bytes = b"",
+) -> Verdict:
+    """Return what a reader said about the staged copy as if it were about the real path, without secrets."""
+    rc, output = answer
+    known = tuple(secrets)
+    told = path.join(masked(piece, known) for piece in output.split(staged)).strip() or "nothing"
+    inner = re.search(re.escape(staged) + r"/([^\s:;,'\"()]+)", output)
+    line = line_named(output, staged + "/" + inner[1] if inner else staged)
+    lines = content.decode(errors="replace").splitlines()
+    text = lines[line - 1].strip()[:160] if line and 0 < line <= len(lines) else ""
+    where = f"{path}/{inner[1]}" if inner else path
+    asked = " ".join(command).replace("%s", path)
+    return Verdict(where, asked, told if rc is None else f"(exit {rc}) {told}", line, text)
 
 
-def line_named(output: str, staged: str = "") -> int | None:
-    """Return the first line number that a reader's output names, a number after the file's own name first."""
-    patterns = [re.escape(staged) + r"[^\n]{0,3}?[:( ]+(?:line )?(\d+)"] if staged else []
-    patterns += [r"\bline[ :#]*(\d+)", r"[^\s:]:(\d+)(?=[:\s)\]]|$)"]
-    for pattern in patterns:
+def line_named(output: str, staged: str) -> int | None:
+    """Return the line number that a reader names, preferring one that follows the name of the file."""
+    beside = re.escape(staged) + r"[^\n\d]{1,20}?(?:line )?(\d+)\b"
+    for pattern in (beside, r"\bline[ :#]*(\d+)", r"[^\s:\d]:(\d+)(?=[:\s)\]]|$)"):
         found = re.search(pattern, output, re.IGNORECASE | re.MULTILINE)
         if found:
             return int(found[1])

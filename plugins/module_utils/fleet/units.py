@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-PROPERTIES = (
-    "LoadState,LoadError,ActiveState,SubState,UnitFileState,Result,NeedDaemonReload,CanReload,NRestarts,Type,ExecMainStatus"
-)
+PROPERTIES = "LoadState,LoadError,ActiveState,SubState,UnitFileState,Result,NeedDaemonReload,CanReload,NRestarts,Type,ExecMainStatus"
 RUNNING = ("active", "reloading", "refreshing")
 ENABLED = ("enabled", "enabled-runtime", "alias", "generated")
 NOT_BY_LINKS = ("static", "indirect", "transient", "generated")
@@ -178,7 +176,9 @@ def _state_steps(unit: Unit, wanted: WantedUnit) -> list[Step]:
     if state is None or (state == "started" and unit.running):
         return []
     # A unit that is waiting for its next automatic start keeps its count of restarts unless it is stopped first.
-    return [Step("restart" if unit.active == "activating" and unit.sub.startswith("auto-restart") else "start", unit.name)]
+    return [
+        Step("restart" if unit.active == "activating" and unit.sub.startswith("auto-restart") else "start", unit.name)
+    ]
 
 
 def fallen(before: Mapping[str, Unit], after: Mapping[str, Unit], steps: Sequence[Step]) -> list[str]:

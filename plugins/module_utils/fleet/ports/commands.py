@@ -22,6 +22,7 @@ class Answer:
 
     @property
     def output(self) -> str:
+        """All that it said."""
         return "\n".join(text.strip() for text in (self.stdout, self.stderr) if text.strip())
 
 
@@ -37,13 +38,26 @@ def search_path() -> str:
 
 def run(argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Answer:
     """Run a program to its end and return what it said; never raise for what it does."""
-    surroundings = {**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(env or {})}
+    surroundings = {
+        **os.environ,
+        "PATH": search_path(),
+        "LC_ALL": "C.UTF-8",
+        "SYSTEMD_COLORS": "0",
+        "SYSTEMD_PAGER": "",
+        **(env or {}),
+    }
     program = shutil.which(argv[0], path=surroundings["PATH"])
     if program is None:
         return Answer(None, stderr=f"there is no program {argv[0]}")
     try:
         done = subprocess.run(
-            [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=surroundings, cwd="/", check=False
+            [program, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            env=surroundings,
+            cwd="/",
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         said = ((error.stdout or b"") + (error.stderr or b"")).decode(errors="replace")

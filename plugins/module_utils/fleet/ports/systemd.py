@@ -31,12 +31,20 @@ def observe(names: Sequence[str], timeout: float = 30.0) -> dict[str, Unit]:
 def perform(step: Step, timeout: float) -> Answer:
     """Carry out one step and wait until its job has ended."""
     if step.verb in ("start", "restart"):
-        # Whoever asks for a start now gets one, also after so many failures that systemd has given up. Says nothing where nothing has failed.
+        # Whoever asks for a start gets one, also after so many failures that systemd has given up.
         run(["systemctl", "reset-failed", "--", step.unit], timeout)
     return run(["systemctl", step.verb, *(["--", step.unit] if step.unit else [])], timeout)
 
 
 def journal(unit: str) -> str:
     """Return the last lines that a unit logged."""
-    argv = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", "--no-hostname", f"--lines={LOG_LINES}", f"--unit={unit}"]
+    argv = [
+        "journalctl",
+        "--no-pager",
+        "--quiet",
+        "--output=short-iso",
+        "--no-hostname",
+        f"--lines={LOG_LINES}",
+        f"--unit={unit}",
+    ]
     return run(argv, 10.0).output or "(its journal is empty)"

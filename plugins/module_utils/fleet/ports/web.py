@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask the network: which sockets listen, what a web server answers."""
+"""Ask a web server one question: no proxy, no redirect followed, certificates verified, an end to the waiting."""
 
 from __future__ import annotations
 
@@ -8,41 +8,35 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from ..checks import Response, Socket, Url, parse_sockets
+from ..checks import Response, Url
 
 MAX_BODY = 1 << 20
 
 
-def listening() -> set[Socket]:
-    """Return every socket of this host on which somebody listens."""
-    found: set[Socket] = set()
-    for protocol in ("tcp", "udp"):
-        for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
-            path = Path(table)
-            if path.exists():  # no tcp6 where IPv6 is off
-                found |= parse_sockets(path.read_text(encoding="ascii"), protocol)
-    return found
-
-
 def request(
-    url: Url, method: str, headers: Mapping[str, str], connect_to: tuple[str, int] | None, ca_file: str | None, timeout: float
+    url: Url,
+    method: str,
+    headers: Mapping[str, str],
+    connect_to: tuple[str, int] | None,
+    ca_file: str | None,
+    timeout: float,
 ) -> Response:
-    """Ask one question over HTTP: no proxy, no redirect followed, certificates verified, an end to the waiting.
+    """Return what the server answered.
 
-    ``connect_to`` is where to connect instead; name and certificate stay those of the URL.
+    ``connect_to`` is where to connect instead of what the name resolves to; Host header and certificate stay the name's.
     """
     deadline = time.monotonic() + timeout
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.host, url.port, timeout=timeout)
     plain = socket.create_connection(connect_to or (url.host, url.port), timeout)
-    connection = http.client.HTTPConnection(url.host, url.port, timeout=timeout)
     try:
         connection.sock = _secured(plain, url, ca_file) if url.scheme == "https" else plain
-        # So that the Host header carries the port only where it is not the scheme's own.
-        connection.default_port = 443 if url.scheme == "https" else 80  # type: ignore[misc]
-        connection.request(method, url.target, headers={"User-Agent": "upstairs-probe", **headers, "Connection": "close"})
+        connection.request(
+            method, url.target, headers={"User-Agent": "upstairs-probe", **headers, "Connection": "close"}
+        )
         answer = connection.getresponse()
-        body, truncated = _body(answer, plain, deadline)
+        body, truncated = _body(answer, deadline)
         return Response(answer.status, answer.reason, answer.getheader("Location") or "", body, truncated)
     finally:
         connection.close()
@@ -53,11 +47,11 @@ def _secured(plain: socket.socket, url: Url, ca_file: str | None) -> ssl.SSLSock
     return ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname=url.host)
 
 
-def _body(answer: http.client.HTTPResponse, plain: socket.socket, deadline: float) -> tuple[str, bool]:
+def _body(answer: http.client.HTTPResponse, deadline: float) -> tuple[str, bool]:
     read = b""
     while len(read) < MAX_BODY:
         if time.monotonic() > deadline:
-            raise TimeoutError("the answer did not end in time")
+            raise TimeoutError
         piece = answer.read1(65536)
         if not piece:
             return read.decode(errors="replace"), False
@@ -69,6 +63,8 @@ def explain(error: Exception, ca_file: str | None) -> str:
     """Return why a request failed, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not good: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS: {error.reason or error}"
     if isinstance(error, FileNotFoundError) and ca_file:
         return f"the ca_file {ca_file} is not there"
     if isinstance(error, socket.gaierror):
