@@ -10,7 +10,6 @@ import base64
 import json
 import posixpath
 import re
-import traceback
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ MEANT_FOR = {
     "recursive": (*OF_FILES, "link", "absent"),
     "vars": ("template",),
 }
+NAMING = ((nodes.Name, "name"), (nodes.Getattr, "attr"), (nodes.Const, "value"), (nodes.Filter, "name"))
 MANAGED = "Written by Ansible. Changes made here are lost."
 
 
@@ -200,37 +200,44 @@ def wire(entry: Mapping[str, Any], content: str) -> dict[str, Any]:
 
 
 def lines_of(source: str, message: str) -> list[int]:
-    """Return the lines of a template that use the name which a message calls undefined."""
-    quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", message)
-    names = {one or other for one, other in quoted}
-    environment = jinja2.Environment(trim_blocks=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - only parses
+    """Return the lines of a template that use what a message names: an undefined variable, an attribute, a filter."""
+    quoted = [one or other for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", message)]
+    # As Ansible's own environment; it is only parsed, never rendered.
+    environment = jinja2.Environment(trim_blocks=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701
     try:
         tree = environment.parse(source)
     except jinja2.TemplateError:
         return []
-    used = [(node.name, node.lineno) for node in tree.find_all(nodes.Name)]
-    used += [(node.attr, node.lineno) for node in tree.find_all(nodes.Getattr)]
-    used += [(node.value, node.lineno) for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
-    for attribute in (True, False):
-        # "object of type 'dict' has no attribute 'port'": the last quoted name is the missing one.
-        wanted = {quoted[-1][0] or quoted[-1][1]} if attribute and quoted else names
-        lines = sorted({line for name, line in used if name in wanted})
+    used = [
+        (str(name), node.lineno)
+        for kind, field in NAMING
+        for node in tree.find_all(kind)
+        for name in [getattr(node, field)]
+    ]
+    # "object of type 'dict' has no attribute 'port'": the last quoted name is the missing one.
+    for name in reversed(quoted):
+        lines = sorted({line for used_name, line in used if used_name == name.rpartition(".")[2]})
         if lines:
             return lines
     return []
 
 
-def failing_lines(error: BaseException, source: str) -> list[int]:
-    """Return the lines of the template at which rendering it failed."""
+def failing_place(error: BaseException, source: str) -> tuple[str, list[int]]:
+    """Return the file (if it is another than the template, an included one) and the lines at which rendering failed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, jinja2.TemplateSyntaxError):
-            return [cause.lineno]
-        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
-            if frame.filename in ("<template>", "<unknown>") and frame.lineno:
-                return [frame.lineno]
+            return cause.filename or "", [cause.lineno]
+        trace, place = cause.__traceback__, None
+        while trace is not None:
+            template = trace.tb_frame.f_globals.get("__jinja_template__")
+            if isinstance(template, jinja2.Template):
+                place = template.filename or "", [template.get_corresponding_lineno(trace.tb_lineno)]
+            trace = trace.tb_next
+        if place:
+            return place
         cause = cause.__cause__
-    return lines_of(source, str(error))
+    return "", lines_of(source, str(error))
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -292,9 +299,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 trust_as_template(source), escape_backslashes=False, overrides={"trim_blocks": True}
             )
         except Exception as error:
-            fault = AnsibleActionFail(self._template_fault(entry, found, str(source), error))
-            # The cause may quote values.
-            raise fault from (None if entry.get("secret") else error)
+            said, sure = self._template_fault(entry, found, str(source), error)
+            # The cause tells where a variable is defined whose own value cannot be had; it may also quote values.
+            raise AnsibleActionFail(said) from (None if sure or entry.get("secret") else error)
         if isinstance(text, Mapping | list):
             kind = type(text).__name__
             raise AnsibleActionFail(
@@ -302,9 +309,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         return "" if text is None else str(text)
 
-    def _template_fault(self, entry: Mapping[str, Any], found: str, source: str, error: Exception) -> str:
-        lines = failing_lines(error, source)
-        where = f", line {' or '.join(str(line) for line in lines)}" if lines else ""
+    def _template_fault(self, entry: Mapping[str, Any], found: str, source: str, error: Exception) -> tuple[str, bool]:
+        file, lines = failing_place(error, source)
+        place = file if Path(file).is_absolute() else found
+        where = f"{place}, line {' or '.join(str(line) for line in lines)}," if lines else place
         told = isinstance(error, AnsibleUndefinedVariable) or not entry.get("secret")
         reason = str(error) if told else f"{type(error).__name__} (the rest is not shown, as the file is secret)"
-        return f"Nothing was written. {entry['path']}: the template {found}{where} cannot be rendered: {reason}"
+        return f"Nothing was written. {entry['path']}: the template {where} cannot be rendered: {reason}", bool(lines)

@@ -32,10 +32,10 @@ description:
   - A link at a destination is replaced, never followed. Parents may be links.
   - A file that is itself a mount point, as /etc/hosts in a container, cannot be renamed over and is overwritten in place.
   - A crash between two renames leaves some files new and some old, each of them whole; the next run finishes. It notifies only
-    for what it
-    changed itself, so restart what the first run had changed.
-  - In check mode the plan is the same and nothing is written beside the destinations. What is not there yet (an owner, a group, a parent
-    directory, a reader) and a reader that refuses are then warnings, since an earlier task that did not run may bring them; in a real run they are errors.
+    for what it changed itself, so restart what the first run had changed.
+  - In check mode the plan is the same and nothing is written beside the destinations. What is not there yet (an owner, a group, a
+    parent directory, a reader) and a reader that refuses are then warnings, since an earlier task that did not run may bring
+    them; in a real run they are errors.
 options:
   files:
     description: The files, each with exactly one of O(files[].template), O(files[].content), O(files[].source), O(files[].link),
