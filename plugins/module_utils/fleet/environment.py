@@ -215,7 +215,7 @@ def _database(given: Texts, wanted: Environment) -> Iterator[str]:
     if wanted.pooled and given.get("PREPARED_STATEMENTS", "true") == "true":
         yield "PREPARED_STATEMENTS must be false, as app_database_pooled says that a transaction pooler is in front of the database."
     if wanted.pooled and given.get("REPLICA_PREPARED_STATEMENTS") == "true":
-        yield "REPLICA_PREPARED_STATEMENTS must be false, as app_database_pooled says that a transaction pooler is in front of the database."
+        yield "REPLICA_PREPARED_STATEMENTS must be false, as app_database_pooled says that a transaction pooler is in between."
 
 
 def _replica(given: Texts, wanted: Environment) -> Iterator[str]:
@@ -224,9 +224,9 @@ def _replica(given: Texts, wanted: Environment) -> Iterator[str]:
         yield f"REPLICA_DATABASE_URL wins over {', '.join(parts)}; keep one of the two ways."
     elif parts and not {"REPLICA_DB_HOST", "REPLICA_DB_NAME"} & set(given):
         yield f"{parts[0]} does nothing without REPLICA_DB_HOST."
-    if (parts or "REPLICA_DATABASE_URL" in given) and SERIES.index(wanted.series) >= 1:
-        if given.get("REPLICA_DB_TASKS", "true") == "true":
-            yield "REPLICA_DB_TASKS must be false where there is a replica, or migrations run against the copy too."
+    replica = bool(parts) or "REPLICA_DATABASE_URL" in given
+    if replica and SERIES.index(wanted.series) >= SERIES.index("4.4") and given.get("REPLICA_DB_TASKS", "true") == "true":
+        yield "REPLICA_DB_TASKS must be false where there is a replica, or migrations run against the copy too."
 
 
 def _redis(given: Texts, wanted: Environment) -> Iterator[str]:
