@@ -158,9 +158,22 @@ def parse(zone: str, entries: Iterable[Mapping[str, Any]], default_ttl: int) -> 
         if key in wanted:
             wrong.append(f"{key[0]} {key[1]}: is declared twice; give one entry all values")
         wanted[key] = one
+    wrong += _mixed(wanted.values())
     if wrong:
         raise Mistake(f"zone {zone}: " + "; ".join(wrong))
     return list(wanted.values())
+
+
+def _mixed(wanted: Iterable[Wanted]) -> list[str]:
+    owners: dict[str, set[bool]] = {}
+    for one in wanted:
+        if one.record.type in ADDRESS_TYPES:
+            owners.setdefault(one.record.name, set()).add(one.seed)
+    return [
+        f"{name}: its addresses move together, so {', '.join(ADDRESS_TYPES)} are all `managed: seed` or none is"
+        for name, seeds in owners.items()
+        if len(seeds) > 1
+    ]
 
 
 def _parse(zone: str, entry: Mapping[str, Any], default_ttl: int) -> Wanted:

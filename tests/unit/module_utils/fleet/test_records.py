@@ -63,7 +63,19 @@ def key(one: RecordSet) -> tuple[str, str]:
 
 
 zones = st.lists(record_sets(), unique_by=key)
-wishes = st.lists(wanted_sets(), unique_by=lambda one: key(one.record))
+
+
+def unmixed(wanted: list[Wanted]) -> list[Wanted]:
+    """Leave out what parse refuses: addresses of one name of which some are seeds."""
+    seed: dict[str, bool] = {}
+    return [
+        one
+        for one in wanted
+        if one.record.type not in ADDRESS_TYPES or seed.setdefault(one.record.name, one.seed) == one.seed
+    ]
+
+
+wishes = st.lists(wanted_sets(), unique_by=lambda one: key(one.record)).map(unmixed)
 
 
 @given(zones, wishes)
@@ -149,6 +161,14 @@ def test_a_cname_beside_an_undeclared_record_is_refused() -> None:
     assert made.refusals == (
         "a.example.org.: a CNAME cannot stand beside TXT; declare the one that goes with `state: absent`",
     )
+
+
+def test_addresses_of_one_name_of_which_some_are_seeds_are_refused() -> None:
+    with pytest.raises(Mistake, match="move together"):
+        declared(
+            {"name": "social", "type": "A", "values": ["192.0.2.1"], "managed": "seed"},
+            {"name": "social", "type": "AAAA", "state": "absent"},
+        )
 
 
 def test_the_order_of_values_and_their_spelling_mean_nothing() -> None:
