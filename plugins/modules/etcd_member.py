@@ -82,8 +82,8 @@ plan:
   type: str
 """
 
-import os  # noqa: E402 - the documentation comes first, as Ansible wants it
-import time  # noqa: E402
+import time  # noqa: E402 - the documentation comes first, as Ansible wants it
+from pathlib import Path  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
@@ -138,25 +138,29 @@ def announce(me: Member, others: list[Member]) -> str | None:
 
 
 def prepare(module: AnsibleModule, me: Member, members: list[Member]) -> None:
-    if os.path.isdir(os.path.join(module.params["data_dir"], "member")):
+    """Decide how this member starts for the first time, and leave that for its unit."""
+    if Path(module.params["data_dir"], "member").is_dir():
         module.exit_json(changed=False, plan="it has data: nothing to prepare")
     others = [member for member in members if member.name != me.name]
     plan = plan_first_start(me, members, running_members(others), module.params["empty_members"])
     if isinstance(plan, Refusal):
         module.fail_json(msg=plan.why)
+        return
     if not module.check_mode:
         apply(module, me, others, plan)
     module.exit_json(changed=True, plan=plan.describe())
 
 
 def apply(module: AnsibleModule, me: Member, others: list[Member], plan: FirstStart) -> None:
+    """Announce this member where others run already, and write the decision."""
     if plan.announce and (wrong := announce(me, others)) is not None:
         module.fail_json(msg=f"The cluster did not accept {me.name} as a member: {wrong}")
-    with open(module.params["first_start"], "w", encoding="ascii") as file:
-        file.write(f"ETCD_INITIAL_CLUSTER={plan.initial_cluster}\nETCD_INITIAL_CLUSTER_STATE={plan.state}\n")
+    decision = f"ETCD_INITIAL_CLUSTER={plan.initial_cluster}\nETCD_INITIAL_CLUSTER_STATE={plan.state}\n"
+    Path(module.params["first_start"]).write_text(decision, encoding="ascii")
 
 
 def stop_or_restart(module: AnsibleModule, me: Member, members: list[Member]) -> None:
+    """Stop or restart the unit, unless the others would lose their quorum."""
     verb = {"restarted": "restart", "stopped": "stop"}[module.params["state"]]
     running = module.run_command(["systemctl", "is-active", "--quiet", module.params["unit"]])[0] == 0
     if verb == "stop" and not running:
@@ -172,14 +176,17 @@ def stop_or_restart(module: AnsibleModule, me: Member, members: list[Member]) ->
 
 
 def await_health(module: AnsibleModule, me: Member) -> None:
+    """Wait until this member says that it is healthy again."""
     deadline = time.monotonic() + module.params["within"]
     while not healthy([me]):
         if time.monotonic() > deadline:
-            module.fail_json(msg=f"{me.name} was restarted and is not healthy after {module.params['within']} s: {ask(me.client_url + '/health').text}")
+            said = ask(f"{me.client_url}/health").text
+            module.fail_json(msg=f"{me.name} is not healthy {module.params['within']} s after its restart: {said}")
         time.sleep(0.5)
 
 
 def main() -> None:
+    """Ask the members, then act on this one."""
     module = AnsibleModule(
         argument_spec=SPEC, supports_check_mode=True, required_if=[("state", "prepared", ["data_dir", "first_start"])]
     )

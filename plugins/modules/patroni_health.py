@@ -9,8 +9,9 @@ DOCUMENTATION = r"""
 module: patroni_health
 short_description: Wait until a Patroni cluster is well, by the word of each member
 description:
-  - Asks this member who the members are, and each of them how it is. Well means that exactly one member says that it leads, that it holds the
-    leader key, and that every other one streams on its timeline with a lag that was measured and is small enough.
+  - Asks this member who the members are, and each of them how it is. Well means that exactly one member says that it leads,
+    that it holds the leader key, and that every other one streams on its timeline with a lag that was measured and is small
+    enough.
   - Changes nothing.
 author: [Upstairs]
 options:
@@ -87,6 +88,7 @@ def observe(api: str) -> tuple[Mapping[str, Any] | None, Statuses]:
 
 
 def main() -> None:
+    """Ask until nobody has a complaint."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     deadline = time.monotonic() + module.params["within"]
     while True:
@@ -95,7 +97,9 @@ def main() -> None:
         if not wrong:
             break
         if time.monotonic() > deadline:
-            module.fail_json(msg=f"The database cluster is not well after {module.params['within']} s: {'; '.join(wrong)}.")
+            module.fail_json(
+                msg=f"The database cluster is not well after {module.params['within']} s: {'; '.join(wrong)}."
+            )
         time.sleep(1)
     leader = next(name for name, status in statuses.items() if status and status["role"] in ("primary", "master"))
     lags = {n: lag(statuses[leader] or {}, status or {}) for n, status in statuses.items() if n != leader}

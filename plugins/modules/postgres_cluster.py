@@ -193,7 +193,7 @@ class Server:
 
     def run(self, sql: str, values: tuple[Any, ...] | None = None, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run one statement outside of any transaction: CREATE DATABASE refuses to be in one."""
-        import psycopg2
+        import psycopg2  # type: ignore[import-untyped]
 
         with as_user("postgres"):
             connection = psycopg2.connect(dbname=database, application_name="upstairs", **self.where)
@@ -224,8 +224,9 @@ def await_member(module: AnsibleModule) -> Mapping[str, Any] | None:
         if answer.status:
             wrong = f"Postgres is not running: {status.get('state', answer.text)}"
         if status.get("state") == "running":
-            leader = status["role"] in ("primary", "master") or ask(f"{module.params['api']}/cluster").text.find('"leader"') > 0
-            if leader:
+            # The leader key comes after Patroni has made its own roles, so a primary waits for it as well.
+            members = (ask(f"{module.params['api']}/cluster").json() or {}).get("members", [])
+            if any(member["role"] == "leader" for member in members):
                 return status
             wrong = "the cluster has no leader"
         if module.check_mode:
@@ -254,10 +255,12 @@ def found_on(server: Server, wanted: list[Database]) -> tuple[dict[str, FoundRol
 
 
 def extensions_of(server: Server, database: str) -> frozenset[str]:
+    """Look at the extensions of one database."""
     return frozenset(name for (name,) in server.run("select extname from pg_extension", database=database))
 
 
 def plan_objects(module: AnsibleModule, server: Server) -> list[Statement]:
+    """Compare roles, databases and extensions with what is asked for."""
     params = module.params
     roles = [Role(role["name"], role["password"], system=True) for role in params["system_roles"]]
     roles += [Role(u["name"], u["password"], u["connection_limit"], tuple(u["member_of"])) for u in params["users"]]
@@ -266,6 +269,7 @@ def plan_objects(module: AnsibleModule, server: Server) -> list[Statement]:
 
 
 def patch_config(module: AnsibleModule, patch: dict[str, Any]) -> Answer:
+    """Change the dynamic configuration; Patroni applies it on every member."""
     login = (module.params["api_user"], module.params["api_password"])
     answer = ask(f"{module.params['api']}/config", patch, method="PATCH", login=login)
     if not answer.ok:
@@ -283,6 +287,7 @@ def pending(server: Server | None, status: Mapping[str, Any], patch: dict[str, A
 
 
 def main() -> None:
+    """Wait for this member, plan, apply if it leads, report what waits for a restart."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     status = await_member(module)
     if status is None:

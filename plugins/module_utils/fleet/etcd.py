@@ -16,10 +16,12 @@ class Member:
 
     @property
     def client_url(self) -> str:
+        """Where clients ask it."""
         return f"http://{self.address}:2379"
 
     @property
     def peer_url(self) -> str:
+        """Where the other members reach it."""
         return f"http://{self.address}:2380"
 
 
@@ -41,6 +43,7 @@ class FirstStart:
     announce: bool = False
 
     def describe(self) -> str:
+        """Say it in words."""
         if self.state == "new":
             return "found the cluster"
         return "announce this member and join the cluster" if self.announce else "join the cluster as announced"
@@ -54,6 +57,7 @@ class Refusal:
 
 
 def quorum(members: int) -> int:
+    """Return how many members must agree."""
     return members // 2 + 1
 
 
@@ -89,9 +93,13 @@ def _join(me: Member, running: Sequence[Known]) -> FirstStart | Refusal:
             f"its votes may not come back as itself. On another member: etcdctl member remove {mine.id}; then converge {me.name} again."
         )
     if any(known.name == me.name for known in running):
-        return Refusal(f"The cluster has a member {me.name} with another address. Remove it there first: etcdctl member remove.")
+        return Refusal(
+            f"The cluster has a member {me.name} with another address. Remove it there first: etcdctl member remove."
+        )
     if any(not known.name for known in running if known is not mine):
-        return Refusal(f"Another member was announced and has not started yet. One at a time: finish it, then converge {me.name}.")
+        return Refusal(
+            f"Another member was announced and has not started yet. One at a time: finish it, then converge {me.name}."
+        )
     cluster = [f"{known.name}={known.peer_url}" for known in running if known is not mine]
     return FirstStart("existing", ",".join([*cluster, f"{me.name}={me.peer_url}"]), announce=mine is None)
 

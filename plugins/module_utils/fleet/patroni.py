@@ -60,7 +60,9 @@ def complaints(
     found = [f"{name} is not a member of the cluster" for name in sorted(expected) if name not in members]
     found += [f"{name} is a member and not in the inventory's list" for name in sorted(members) if name not in expected]
     # The members' own words count here, not the key in etcd: that there is one key is no proof that there is one primary.
-    leaders = sorted(name for name, status in statuses.items() if status and status.get("role") in ("primary", "master"))
+    leaders = sorted(
+        name for name, status in statuses.items() if status and status.get("role") in ("primary", "master")
+    )
     if len(leaders) != 1:
         return [*found, f"{', '.join(leaders)} all say that they lead" if leaders else "nobody says that it leads"]
     leader = statuses[leaders[0]] or {}

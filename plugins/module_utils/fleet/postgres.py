@@ -59,10 +59,12 @@ class Statement:
 
 
 def identifier(name: str) -> str:
+    """Quote a name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
+    """Quote a text."""
     # Right under standard_conforming_strings, which is on unless somebody turned it off: a backslash is a backslash.
     return "'" + text.replace("'", "''") + "'"
 
@@ -95,7 +97,9 @@ def _role(role: Role, found: FoundRole | None, make_verifier: Callable[[str], st
         return
     if found.powers:
         taken = sorted(found.powers)
-        yield Statement(f"take {', '.join(taken)} from {role.name}", f"ALTER ROLE {name} {' '.join('NO' + p for p in taken)}")
+        yield Statement(
+            f"take {', '.join(taken)} from {role.name}", f"ALTER ROLE {name} {' '.join('NO' + p for p in taken)}"
+        )
     if not found.login:
         yield Statement(f"let {role.name} log in", f"ALTER ROLE {name} LOGIN")
     if found.connection_limit != role.connection_limit and found.verifier is not None:
@@ -111,10 +115,14 @@ def _role(role: Role, found: FoundRole | None, make_verifier: Callable[[str], st
 def _database(database: Database, found: FoundDatabase | None) -> Iterable[Statement]:
     name, owner = identifier(database.name), identifier(database.owner)
     if found is None:
-        yield Statement(f"create the database {database.name}, owned by {database.owner}", f"CREATE DATABASE {name} OWNER {owner}")
+        yield Statement(
+            f"create the database {database.name}, owned by {database.owner}", f"CREATE DATABASE {name} OWNER {owner}"
+        )
         found = FoundDatabase(database.owner)
     elif found.owner != database.owner:
-        yield Statement(f"give the database {database.name} to {database.owner}", f"ALTER DATABASE {name} OWNER TO {owner}")
+        yield Statement(
+            f"give the database {database.name} to {database.owner}", f"ALTER DATABASE {name} OWNER TO {owner}"
+        )
     for extension in database.extensions:
         if extension not in found.extensions:
             yield Statement(

@@ -21,6 +21,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Whether it was done as asked."""
         return 200 <= self.status < 300
 
     def json(self) -> dict[str, Any] | None:
