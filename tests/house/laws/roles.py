@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's rooms: the same in every role, so that who knows one knows all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from docs.generate import BEGIN, END, stale
+from tests.house.tree import Tree
+
+ROOMS = (
+    "README.md",
+    "defaults/main.yml",
+    "vars/main.yml",
+    "meta/main.yml",
+    "meta/argument_specs.yml",
+    *(f"tasks/{part}.yml" for part in ("main", "preflight", "install", "configure", "service", "verify")),
+)
+STORY = ["preflight.yml", "install.yml", "configure.yml", "service.yml"]
+SECTIONS = ("Does", "Does NOT", "Entry points", "Variables")
+# Roles that visitors' requests go through: a host must be able to step aside.
+SERVING = ("edge", "web", "streaming", "sidekiq")
+
+
+def have_all_rooms(tree: Tree) -> list[str]:
+    """Every role has the same rooms."""
+    return [
+        f"roles/{role}/{room} is missing: every role has the same rooms"
+        for role in tree.roles
+        for room in ROOMS
+        if f"roles/{role}/{room}" not in tree.files
+    ]
+
+
+def begin_with_a_table_of_contents(tree: Tree) -> list[str]:
+    """tasks/main.yml imports the rooms in the order of time and does nothing itself."""
+    faults = []
+    for role in tree.roles:
+        file = f"roles/{role}/tasks/main.yml"
+        imported = []
+        for task in tree.tasks(file):
+            if task.module != "import_tasks":
+                faults.append(f"{task.where}: {task.module or 'a block'} stands in main.yml: move it, main.yml only imports files")
+            else:
+                argument = task.argument
+                imported.append(str(argument.get("file", "") if isinstance(argument, dict) else argument))
+        known = [name for name in imported if name in STORY]
+        if imported and (imported[0] != STORY[0] or known != STORY):
+            faults.append(f"{file}: imports {', '.join(imported)}: {', '.join(STORY)} belong there in this order, preflight first")
+    return faults
+
+
+def judge_before_they_act(tree: Tree) -> list[str]:
+    """preflight.yml asserts and nothing else; verify.yml asks and nothing else."""
+    allowed = {
+        "preflight": re.compile(r"assert|include_tasks|import_tasks|\w+_info"),
+        "verify": re.compile(r"assert|probe|\w+_health|\w+_info"),
+    }
+    faults = []
+    for file in tree.task_files("tasks"):
+        # preflight-certificate.yml belongs to preflight.yml.
+        room = PurePosixPath(file).stem.partition("-")[0]
+        for task in tree.tasks(file) if room in allowed else ():
+            if task.module and not allowed[room].fullmatch(task.module):
+                faults.append(f"{task.where}: {task.module} changes something or is no question: {room} only judges")
+    return faults
+
+
+def refuse_in_words(tree: Tree) -> list[str]:
+    """An assert says which host and what to do."""
+    faults = []
+    for task in tree.role_tasks:
+        if task.module != "assert":
+            continue
+        message = str(task.argument.get("fail_msg", "")) if isinstance(task.argument, dict) else ""
+        if "inventory_hostname" not in message:
+            faults.append(f"{task.where}: the refusal does not name its host: put {{{{ inventory_hostname }}}} into fail_msg")
+    return faults
+
+
+def step_aside_and_return(tree: Tree) -> list[str]:
+    """Whoever can leave can rejoin, and whoever serves people can do both."""
+    faults = []
+    for role in tree.roles:
+        both = {part for part in ("leave", "rejoin") if f"roles/{role}/tasks/{part}.yml" in tree.files}
+        wanted = {"leave", "rejoin"} if role in SERVING or both else set()
+        faults += [f"roles/{role}/tasks/{part}.yml is missing: leave and rejoin come together" for part in sorted(wanted - both)]
+    return faults
+
+
+def have_a_scenario(tree: Tree) -> list[str]:
+    """Every role has a Molecule scenario that judges it."""
+    return [
+        f"molecule/{role}/{file} is missing: give the role a scenario that can fail"
+        for role in tree.roles
+        for file in ("molecule.yml", "converge.yml", "verify.yml", "inventory/hosts.yml")
+        if f"molecule/{role}/{file}" not in tree.files
+    ]
+
+
+def have_a_readme_with_all_sections(tree: Tree) -> list[str]:
+    """A README says what the role does, what it does not, how to enter, and its variables."""
+    faults = []
+    for role in tree.roles:
+        file = f"roles/{role}/README.md"
+        text = tree.text(file)
+        if text and not text.startswith(f"# {role}\n"):
+            faults.append(f"{file}: does not begin with the title `# {role}`")
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        faults += [f"{file}: has no section `## {section}`" for section in SECTIONS if section not in headings]
+        if BEGIN not in text or END not in text:
+            faults.append(f"{file}: has no markers {BEGIN} and {END} for the table of variables")
+    return faults
+
+
+def have_a_table_of_variables_that_is_true(tree: Tree) -> list[str]:
+    """The table of variables is what the specification and the defaults say."""
+    return [f"{readme.relative_to(tree.root)}: its table of variables is out of date: run `make docs`" for readme in stale(tree.root)]
+
+
+LAWS = (
+    have_all_rooms,
+    begin_with_a_table_of_contents,
+    judge_before_they_act,
+    refuse_in_words,
+    step_aside_and_return,
+    have_a_scenario,
+    have_a_readme_with_all_sections,
+    have_a_table_of_variables_that_is_true,
+)
