@@ -66,13 +66,19 @@ def environment_file(
     return text
 
 
-def environments_differ(environments: Mapping[str, Mapping[str, object]]) -> list[str]:
+def _whole_environment(variables: Mapping[str, Any]) -> dict[str, object]:
+    # Defaults of the role are not among a host's variables; an environment without the extra part has none.
+    parts = ("app_environment", "app_environment_secrets", "app_environment_extra")
+    return {name: value for part in parts if part in variables for name, value in variables[part].items()}
+
+
+def environments_differ(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return which hosts have another environment than the first, and in which names; never a value."""
     faults = []
-    hosts = list(environments)
+    first = _whole_environment(hostvars[hosts[0]])
     for host in hosts[1:]:
-        first, other = environments[hosts[0]], environments[host]
-        names = sorted(name for name in {*first, *other} if first.get(name) != other.get(name))
+        other = _whole_environment(hostvars[host])
+        names = sorted(str(name) for name in {*first, *other} if first.get(name) != other.get(name))
         if names:
             faults.append(f"{host} and {hosts[0]} differ in {', '.join(names)}.")
     return faults

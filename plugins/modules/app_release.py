@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet import app_releases as releases
+from ..module_utils.fleet.ports.app_host import AppHost, CommandError
+
 DOCUMENTATION = r"""
 ---
 module: app_release
@@ -10,13 +18,14 @@ short_description: Build, prepare, switch to and finish a release of the applica
 version_added: "1.0"
 author: Upstairs (@upstairs)
 description:
-  - A release is a directory C(ROOT/releases/VERSION-COMMIT), built in place as the application's user. A record in C(ROOT/records) says how
+  - A release is a directory C(ROOT/releases/VERSION-COMMIT), built in place as the user. A record in C(ROOT/records) says how
     far it has come; a directory without a record is the rest of a build that was cut off, and is built anew.
   - V(built) takes the version from the repository and builds it. Nothing of the running release is touched, and the build sees no secret.
   - V(prepared) runs the migrations that the running code can live with. An empty database gets all migrations and the seeds.
   - V(current) asks the database whether that has happened, wherever it was done, and turns the link C(ROOT/current).
     It restarts nothing.
-  - V(finished) runs the remaining migrations and the seeds if O(migrates), and removes old releases. Every process must run the release by then.
+  - V(finished) runs the remaining migrations and the seeds if O(migrates), and removes old releases.
+    Every process must run the release by then.
 options:
   state:
     description: How far to go.
@@ -32,13 +41,15 @@ options:
     type: str
     required: true
   repository:
-    description: A git repository.
+    description: A git repository. Used by O(state=built).
     type: str
-    required: true
   version:
-    description: A tag, a whole commit, or a branch if O(follow_branch).
+    description: A tag, a whole commit, or a branch if O(follow_branch). Used by O(state=built).
     type: str
-    required: true
+  release:
+    description: The release to go on with, as O(state=built) named it. O(state=finished) takes the current one if it is empty.
+    type: str
+    default: ""
   follow_branch:
     description: Whether O(version) may be a branch.
     type: bool
@@ -86,11 +97,11 @@ options:
     elements: str
     default: [bundle, exec, rails, db:abort_if_pending_migrations]
   migrates:
-    description: Whether this host runs the remaining migrations. Used by O(state=finished).
+    description: Whether this host runs the remaining migrations.
     type: bool
     default: false
   keep:
-    description: Releases to go back to. Used by O(state=finished).
+    description: Releases to go back to.
     type: int
     default: 2
   within:
@@ -122,10 +133,6 @@ release:
   description: The release's name; empty if it cannot be known yet.
   returned: always
   type: str
-commit:
-  description: The commit that the version means.
-  returned: always
-  type: str
 plan:
   description: What was done, or would be.
   returned: always
@@ -140,25 +147,18 @@ is_prepared:
   returned: always
   type: bool
 is_finished:
-  description: Whether this host has run the remaining migrations.
+  description: Whether nothing is left for V(finished) to do.
   returned: always
   type: bool
 """
-
-import re
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet import app_releases as releases
-from ..module_utils.fleet.ports.app_host import AppHost, CommandError
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["built", "prepared", "current", "finished"], "required": True},
     "root": {"type": "path", "required": True},
     "user": {"type": "str", "required": True},
-    "repository": {"type": "str", "required": True},
-    "version": {"type": "str", "required": True},
+    "repository": {"type": "str"},
+    "version": {"type": "str"},
+    "release": {"type": "str", "default": ""},
     "follow_branch": {"type": "bool", "default": False},
     "build": {"type": "list", "elements": "list", "default": []},
     "build_environment": {"type": "dict", "default": {}},
@@ -181,8 +181,10 @@ SPEC: dict[str, Any] = {
 WITHOUT_POST = {"SKIP_POST_DEPLOYMENT_MIGRATIONS": "true"}
 
 
-def resolve(params: dict[str, Any], host: AppHost) -> releases.Resolved:
-    """Return what the version means, or fail."""
+def resolve(params: dict[str, Any], host: AppHost, seen: releases.Host) -> releases.Resolved:
+    """Return what the version means, or fail; later states go on with a release that is known by its name."""
+    if params["state"] != "built":
+        return releases.Resolved("", "", params["release"] or seen.current)
     references = host.references(params["repository"], params["version"])
     resolved = releases.resolve(params["version"], references, params["follow_branch"])
     if isinstance(resolved, releases.Refusal):
@@ -267,31 +269,32 @@ def refuse_out_of_order(params: dict[str, Any], seen: releases.Host, release: st
 
 def main() -> None:
     """Observe, plan, apply."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=SPEC, supports_check_mode=True, required_if=[("state", "built", ["repository", "version"])]
+    )
     params = module.params
     host = AppHost(params["root"], params["user"], params["path"], params["within"])
     if module.check_mode and (missing := host.missing()):
-        plan = [f"take {params['version']} to the state {params['state']} (this host has no {missing} yet)"]
-        module.exit_json(changed=True, plan=plan, release="", commit="", is_current=False, is_prepared=False, is_finished=False)
+        plan = [f"{params['state']}: all of it, as this host has no {missing} yet"]
+        module.exit_json(changed=True, plan=plan, release="", is_current=False, is_prepared=False, is_finished=False)
     try:
-        resolved = resolve(params, host)
         seen = host.observe()
+        resolved = resolve(params, host, seen)
         plan = list(planned(params, host, seen, resolved.release))
         if plan and not module.check_mode:
             refuse_out_of_order(params, seen, resolved.release)
             apply(params, host, seen, resolved)
             seen = host.observe()
     except CommandError as error:
-        module.fail_json(msg=f"Release {params['version']}: {error}")
-    mark = seen.mark(resolved.release)
+        module.fail_json(msg=f"Release {params['version'] or params['release']}: {error}")
+    left = releases.to_finish(seen, resolved.release, params["migrates"], params["keep"], host.newest_first())
     module.exit_json(
         changed=bool(plan),
         plan=plan,
         release=resolved.release,
-        commit=resolved.commit,
         is_current=seen.current == resolved.release,
-        is_prepared=mark.prepared,
-        is_finished=mark.finished,
+        is_prepared=seen.mark(resolved.release).prepared,
+        is_finished=seen.current == resolved.release and not left,
         diff={"prepared": "".join(f"{step}\n" for step in plan)},
     )
 

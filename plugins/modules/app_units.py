@@ -3,6 +3,18 @@
 
 from __future__ import annotations
 
+import fnmatch
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.app_units import PROPERTIES, Disk, Process, parse_since, wanted_units, why_outdated
+from ..module_utils.fleet.ports import systemd
+from ..module_utils.fleet.ports.commands import run
+from ..module_utils.fleet.units import Step, Unit, UnitPlan, fallen, plan
+
 DOCUMENTATION = r"""
 ---
 module: app_units
@@ -62,18 +74,6 @@ plan:
   type: list
   elements: str
 """
-
-import fnmatch
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet.app_units import PROPERTIES, Disk, Process, parse_since, wanted_units, why_outdated
-from ..module_utils.fleet.ports import systemd
-from ..module_utils.fleet.ports.commands import run
-from ..module_utils.fleet.units import Step, Unit, UnitPlan, fallen, plan
 
 UNIT_FILES = Path("/etc/systemd/system")
 SETTLE = 1.0

@@ -26,8 +26,7 @@ author: Upstairs (@upstairs)
 description:
   - Asks all questions at once, and again with short pauses, until in one round every required answer is good or the time is up.
   - Reads only; runs in check mode too. It is for C(verify.yml), which may ask a broken host at 3 in the morning, so a failure
-    says what was asked,
-    what was answered, and what the journal of a unit that is down says.
+    says what was asked, what was answered, and what the journal of a unit that is down says.
   - Values of C(env) and C(headers) of six characters or more are hidden in whatever is reported.
 options:
   within:
@@ -61,8 +60,8 @@ options:
         default: true
       listen:
         description: An address at which somebody must listen, as V(10.44.1.11:6379), V([::1]:53) or V(udp/0.0.0.0:53). It must be
-          exactly that
-          one; a listener on every address is not good when a single one was asked. V(*:443) means every address, of IPv4 or of IPv6.
+          exactly that one; a listener on every address is not good when a single one was asked. V(*:443) means every address, of
+          IPv4 or of IPv6.
         type: str
       http:
         description: A request. Redirects are not followed, proxies are not used, certificates are verified.

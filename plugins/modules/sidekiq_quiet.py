@@ -3,6 +3,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.ports.commands import run
+from ..module_utils.fleet.sidekiq import Title, read_title
+
 DOCUMENTATION = r"""
 ---
 module: sidekiq_quiet
@@ -47,15 +56,6 @@ busy:
   type: list
   elements: str
 """
-
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.fleet.ports.commands import run
-from ..module_utils.fleet.sidekiq import Title, read_title
 
 SPEC: dict[str, Any] = {
     "units": {"type": "list", "elements": "str", "required": True},

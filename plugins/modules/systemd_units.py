@@ -20,9 +20,8 @@ author: Upstairs (@upstairs)
 description:
   - Looks at all units with one question, plans, and does what is missing. Unit files that changed since systemd read them are
     read again first.
-  - Waits until each job has ended, and then looks again for a second. A unit that dies at once, or that systemd has to restart,
-    is a failure,
-    and the failure carries the last lines of its journal.
+  - Waits until each job has ended, and looks again a second later. A unit that dies at once, or that systemd has to restart, is
+    a failure, and the failure carries the last lines of its journal.
   - Services, timers, sockets, targets, mounts and instances of templates (C(name@x.service)).
   - A unit that systemd does not know is an error. In check mode it is a warning, as the task that installs it did not run.
 options:

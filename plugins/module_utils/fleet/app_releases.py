@@ -13,17 +13,11 @@ SHORT = 10
 
 @dataclass(frozen=True)
 class Resolved:
-    """A version and the commit that it means."""
+    """A version, the commit that it means, and the name of the directory."""
 
     version: str
     commit: str
-
-    @property
-    def release(self) -> str:
-        """The directory's name: a person reads the version, and a moved tag can never hide behind it."""
-        if self.version == self.commit:
-            return self.commit[:SHORT]
-        return f"{re.sub(r'[^A-Za-z0-9._+-]', '-', self.version)}-{self.commit[:SHORT]}"
+    release: str
 
 
 @dataclass(frozen=True)
@@ -55,16 +49,24 @@ class Host:
         return (self.marks or {}).get(release, Mark()) if release in self.directories else Mark()
 
 
+def name_of(version: str, commit: str) -> str:
+    """Return the directory's name: a person reads the version, and a tag that was moved can not hide behind it."""
+    if version == commit:
+        return commit[:SHORT]
+    return f"{re.sub(r'[^A-Za-z0-9._+-]', '-', version)}-{commit[:SHORT]}"
+
+
 def resolve(version: str, refs: Mapping[str, str], branches: bool) -> Resolved | Refusal:
     """Return the commit that a version means among the references of a repository (a tag's commit stands behind ``^{}``)."""
     if COMMIT.fullmatch(version):
-        return Resolved(version, version)
+        return Resolved(version, version, name_of(version, version))
     tag = f"refs/tags/{version}"
     if tag in refs:
-        return Resolved(version, refs.get(f"{tag}^{{}}", refs[tag]))
+        commit = refs.get(f"{tag}^{{}}", refs[tag])
+        return Resolved(version, commit, name_of(version, commit))
     branch = f"refs/heads/{version}"
     if branch in refs and branches:
-        return Resolved(version, refs[branch])
+        return Resolved(version, refs[branch], name_of(version, refs[branch]))
     if branch in refs:
         return Refusal(
             f"{version} is a branch: it may move between two hosts, which would then run different code. Give app_version a tag "

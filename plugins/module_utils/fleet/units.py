@@ -52,9 +52,9 @@ class Unit:
     def describe(self) -> str:
         """Say the state in words."""
         if self.missing:
-            return "systemd knows no such unit"
+            return "unknown to systemd"
         if self.load in ("error", "bad-setting"):
-            return f"systemd cannot read it: {self.load_error or self.load}"
+            return f"unreadable to systemd: {self.load_error or self.load}"
         told = f"{self.active} ({self.sub})"
         if self.result not in ("", "success"):
             told += f", result {self.result}"
@@ -142,7 +142,7 @@ def _refusal(unit: Unit, wanted: WantedUnit) -> str:
     if unit.masked and wanted.masked is None and (wanted.enabled or wanted.state not in (None, "stopped")):
         return f"{unit.name} is masked: say `masked: false` if it shall run on this host"
     if unit.load in ("error", "bad-setting") and not unit.stale and wanted.masked is None:
-        return f"{unit.name}: {unit.describe()}"
+        return f"{unit.name} is {unit.describe()}"
     if wanted.enabled and unit.file in ("static", "transient"):
         return f"{unit.name} cannot be enabled: it is {unit.file}, its file has no [Install] section"
     if wanted.enabled is False and unit.file == "generated":
