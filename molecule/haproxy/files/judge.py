@@ -39,19 +39,21 @@ def who(port: int) -> str:
         return say(connection)
 
 
-def figures() -> dict[str, int]:
-    """Return how many members are up in each backend, as HAProxy itself counts."""
-    url = "http://127.0.0.1:8404/stats;csv"
-    said = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
-    rows = (line.split(",") for line in said.splitlines())
-    return {row[0]: int(row[19]) for row in rows if len(row) > 19 and row[1] == "BACKEND"}
+def up(backend: str, rows: list[list[str]]) -> str:
+    return " ".join(row[1] for row in rows if row[0] == backend and row[1] != "BACKEND" and row[17].startswith("UP"))
 
 
-def until(write: int, read: int) -> None:
-    """Wait until HAProxy has seen so many primaries and replicas: three checks at most."""
+def until(write: str, read: str) -> None:
+    """Wait until HAProxy itself says that these members are written to and read from."""
     deadline = time.monotonic() + 8
-    while (seen := figures()) and (seen["write"], seen["read"]) != (write, read):
-        assert time.monotonic() < deadline, f"wanted {write} to write to and {read} to read from, HAProxy says {seen}"
+    while True:
+        url = "http://127.0.0.1:8404/stats;csv"
+        said = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
+        rows = [line.split(",") for line in said.splitlines() if line.count(",") > 17]
+        seen = {backend: up(backend, rows) for backend in ("write", "direct", "read")}
+        if seen == {"write": write, "direct": write, "read": read}:
+            return
+        assert time.monotonic() < deadline, f"wanted write={write!r} read={read!r}, HAProxy says {seen}"
         time.sleep(0.1)
 
 
@@ -61,53 +63,52 @@ def each_port_leads_to_its_member() -> None:
 
 def reads_fall_back_to_the_primary_while_the_replica_lags_and_return() -> None:
     claim(bob="lagging")
-    until(write=1, read=0)
+    until(write="alice", read="")
     assert who(READ) == "alice bouncer"
     claim(bob="replica")
-    until(write=1, read=1)
+    until(write="alice", read="bob")
     assert who(READ) == "bob bouncer"
 
 
 def reads_fall_back_when_the_replica_dies() -> None:
     subprocess.run(["systemctl", "stop", "member@bob"], check=True)
-    until(write=1, read=0)
+    until(write="alice", read="")
     assert who(READ) == "alice bouncer"
     subprocess.run(["systemctl", "start", "member@bob"], check=True)
-    until(write=1, read=1)
+    until(write="alice", read="bob")
 
 
 def a_member_without_pgbouncer_is_out_whatever_patroni_says() -> None:
     claim(bob="replica closed")
-    until(write=1, read=0)
+    until(write="alice", read="")
     assert who(READ) == "alice bouncer"
     claim(bob="replica")
-    until(write=1, read=1)
+    until(write="alice", read="bob")
 
 
 def a_switchover_ends_the_sessions_with_the_former_primary() -> None:
     with dial(WRITE) as session, dial(DIRECT) as migration:
         assert (say(session), say(migration)) == ("alice bouncer", "alice postgres")
         claim(alice="replica", bob="primary")
-        until(write=1, read=1)
-        time.sleep(0.5)
+        until(write="bob", read="alice")
         assert (say(session), say(migration)) == ("", "")
     assert (who(WRITE), who(READ), who(DIRECT)) == ("bob bouncer", "alice bouncer", "bob postgres")
 
 
 def nobody_is_written_to_while_two_claim_to_be_primary() -> None:
     claim(alice="primary", bob="primary")
-    until(write=2, read=0)
+    until(write="alice bob", read="")
     assert (who(WRITE), who(DIRECT), who(READ)) == ("", "", "")
     claim(carol="replica")
-    until(write=2, read=1)
+    until(write="alice bob", read="carol")
     assert (who(WRITE), who(DIRECT), who(READ)) == ("", "", "carol bouncer")
     claim(alice="primary", bob="replica", carol="")
-    until(write=1, read=1)
+    until(write="alice", read="bob")
 
 
 def reads_go_on_without_a_primary() -> None:
     claim(alice="")
-    until(write=0, read=1)
+    until(write="", read="bob")
     began = time.monotonic()
     assert who(READ) == "bob bouncer"
     assert time.monotonic() - began < 1
@@ -116,7 +117,7 @@ def reads_go_on_without_a_primary() -> None:
 
 def a_new_connection_waits_for_the_primary_to_come() -> None:
     claim(alice="")
-    until(write=0, read=1)
+    until(write="", read="bob")
     with dial(WRITE) as early:
         claim(alice="primary")
         assert say(early) == "alice bouncer"
@@ -157,7 +158,7 @@ PROMISES: list[Callable[[], None]] = [
 
 def main() -> None:
     claim(alice="primary", bob="replica", carol="")
-    until(write=1, read=1)
+    until(write="alice", read="bob")
     for promise in PROMISES:
         promise()
         print(promise.__name__.replace("_", " "))

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says what clients of the two instances see; passwords come by the environment.
+
+usage: judge.py neighbour ADDRESS | judge.py owner ADDRESS
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+ROLE, ADDRESS = sys.argv[1], sys.argv[2]
+PORTS = {"data": "6379", "cache": "6380"}
+
+
+def ask(instance: str, *command: str, password: str | None = None, user: str = "default", stdin: str = "") -> str:
+    """Ask as a client does. Without a password given it is the instance's own; an empty one means none."""
+    secret = os.environ[f"JUDGE_{instance.upper()}"] if password is None else password
+    environment = {"PATH": os.environ["PATH"]} | ({"REDISCLI_AUTH": secret} if secret else {})
+    argv = ["redis-cli", "-h", ADDRESS, "-p", PORTS[instance], *(["--user", user] if secret else []), *command]
+    done = subprocess.run(argv, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+    return (done.stdout + done.stderr).strip()
+
+
+def fill(instance: str) -> str:
+    """Write 40 MB of values of 10 kB into an instance of 16 MB, and return what was said."""
+    script = "for i = 1, 4000 do redis.call('SET', 'filler:' .. i, string.rep('x', 10000)) end return 'all written'"
+    return ask(instance, "EVAL", script, "0")
+
+
+def systemctl(*arguments: str) -> None:
+    subprocess.run(["systemctl", *arguments], check=True)
+
+
+def until_it_answers(instance: str) -> None:
+    deadline = time.monotonic() + 20
+    while ask(instance, "PING") != "PONG":
+        assert time.monotonic() < deadline, ask(instance, "PING")
+        time.sleep(0.2)
+
+
+def the_awkward_passwords_open_their_own_instance_only() -> None:
+    assert ask("data", "PING") == ask("cache", "PING") == "PONG"
+    assert "WRONGPASS" in ask("data", "PING", password=os.environ["JUDGE_CACHE"])
+
+
+def nobody_gets_anything_without_a_password() -> None:
+    for instance in PORTS:
+        for command in (["PING"], ["INFO"], ["REPLICAOF", "203.0.113.1", "6379"], ["CONFIG", "GET", "*"], ["EVAL", "return 1", "0"]):
+            assert "NOAUTH" in ask(instance, *command, password=""), command
+
+
+def the_application_cannot_administer() -> None:
+    for command in (["REPLICAOF", "203.0.113.1", "6379"], ["CONFIG", "GET", "*"], ["SHUTDOWN"], ["ACL", "LIST"], ["FLUSHALL"]):
+        assert "NOPERM" in ask("data", *command), command
+    assert "NOPERM" in ask("cache", "CONFIG", "SET", "dir", "/tmp")
+
+
+def the_application_can_what_rails_and_sidekiq_ask_for() -> None:
+    for command in (["ROLE"], ["INFO"], ["CLIENT", "SETNAME", "judge"], ["KEYS", "nothing*"], ["SCRIPT", "LOAD", "return 1"], ["SUBSCRIBE"]):
+        assert not ask("data", *command).startswith("NOPERM"), command
+    assert ask("cache", "FLUSHDB") == "OK"
+
+
+def the_administrator_can_but_not_change_the_file() -> None:
+    admin = os.environ["JUDGE_ADMIN"]
+    assert ask("data", "CONFIG", "GET", "appendonly", password=admin, user="admin").split() == ["appendonly", "yes"]
+    assert "ERR" in ask("data", "CONFIG", "REWRITE", password=admin, user="admin")
+
+
+def a_full_cache_forgets_and_goes_on() -> None:
+    assert fill("cache") == "all written"
+    assert ask("cache", "EXISTS", "filler:1") == "0"
+    assert ask("cache", "EXISTS", "filler:4000") == "1"
+
+
+def full_data_refuses_and_forgets_nothing() -> None:
+    assert ask("data", "SET", "status:1", "kept") == "OK"
+    assert "OOM" in fill("data")
+    assert "OOM" in ask("data", "SET", "status:2", "too much")
+    assert ask("data", "GET", "status:1") == "kept"
+    script = "for i = 1, 4000 do redis.call('DEL', 'filler:' .. i) end return 'emptied'"
+    assert ask("data", "EVAL", script, "0") == "emptied"
+
+
+def data_survives_a_restart_and_the_cache_does_not() -> None:
+    assert ask("cache", "SET", "page:1", "rendered") == "OK"
+    systemctl("restart", "redis-server@data", "redis-server@cache")
+    until_it_answers("data")
+    until_it_answers("cache")
+    assert ask("data", "GET", "status:1") == "kept"
+    assert ask("cache", "GET", "page:1") == ""
+
+
+def data_survives_being_killed() -> None:
+    assert ask("data", "SET", "status:3", "written a second ago") == "OK"
+    # appendfsync everysec: what is older than a second is on the disk.
+    time.sleep(1.2)
+    systemctl("kill", "--signal=KILL", "redis-server@data")
+    until_it_answers("data")
+    assert ask("data", "GET", "status:3") == "written a second ago"
+
+
+def no_password_is_in_a_process_list_or_a_readable_file() -> None:
+    secrets = [os.environ[name] for name in ("JUDGE_DATA", "JUDGE_CACHE", "JUDGE_ADMIN")]
+    listing = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
+    assert not any(secret in listing for secret in secrets)
+    for path in ("/etc/redis/redis-data.conf", "/var/lib/redis/data"):
+        denied = subprocess.run(["runuser", "-u", "nobody", "--", "ls", path + "/."], capture_output=True, check=False)
+        read = subprocess.run(["runuser", "-u", "nobody", "--", "cat", path], capture_output=True, check=False)
+        assert denied.returncode != 0, path
+        assert read.returncode != 0, path
+
+
+PROMISES: dict[str, list[Callable[[], None]]] = {
+    "neighbour": [
+        the_awkward_passwords_open_their_own_instance_only,
+        nobody_gets_anything_without_a_password,
+        the_application_cannot_administer,
+        the_application_can_what_rails_and_sidekiq_ask_for,
+        the_administrator_can_but_not_change_the_file,
+        a_full_cache_forgets_and_goes_on,
+        full_data_refuses_and_forgets_nothing,
+    ],
+    "owner": [
+        data_survives_a_restart_and_the_cache_does_not,
+        data_survives_being_killed,
+        no_password_is_in_a_process_list_or_a_readable_file,
+    ],
+}
+
+
+def main() -> None:
+    for promise in PROMISES[ROLE]:
+        promise()
+        print(promise.__name__.replace("_", " "))
+
+
+if __name__ == "__main__":
+    main()
