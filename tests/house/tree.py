@@ -34,7 +34,7 @@ class Loader(yaml.CSafeLoader):
 
 
 def _map(loader: Loader, node: yaml.MappingNode) -> Map:
-    value = Map(loader.construct_mapping(node, deep=True))
+    value = Map({str(key): inner for key, inner in loader.construct_mapping(node, deep=True).items()})
     value.line = node.start_mark.line + 1
     return value
 
@@ -80,7 +80,9 @@ class Tree:
     def files(self) -> tuple[str, ...]:
         if (self.root / ".git").exists():
             command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-            listed = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout.split("\n")
+            listed = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout.split(
+                "\n"
+            )
         else:
             listed = [str(path.relative_to(self.root)) for path in self.root.rglob("*")]
         return tuple(sorted(name for name in listed if name and (self.root / name).is_file()))
@@ -124,7 +126,9 @@ class Tree:
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
-        return tuple(sorted({name.split("/")[1] for name in self.files if name.startswith("roles/") and name.count("/") > 1}))
+        return tuple(
+            sorted({name.split("/")[1] for name in self.files if name.startswith("roles/") and name.count("/") > 1})
+        )
 
     def under(self, *starts: str, ends: tuple[str, ...] = ("",)) -> list[str]:
         """The files below one of the folders, with one of the endings."""

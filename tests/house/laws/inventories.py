@@ -42,7 +42,9 @@ def keep_variables_out_of_hosts_files(tree: Tree) -> list[str]:
             if "vars" in (body or {}):
                 faults.append(f"{file}: group {group} has vars: move them to group_vars/{group}/")
             hosts = ((body or {}).get("hosts") or {}).items()
-            faults += [f"{file}: host {host} has variables: move them to host_vars/{host}.yml" for host, own in hosts if own]
+            faults += [
+                f"{file}: host {host} has variables: move them to host_vars/{host}.yml" for host, own in hosts if own
+            ]
     return faults
 
 
@@ -65,14 +67,20 @@ def name_variable_files_after_roles(tree: Tree) -> list[str]:
 def set_only_variables_that_exist(tree: Tree) -> list[str]:
     """A variable of a role that the role does not declare is a typing error."""
     faults = []
-    declared = {role: tree.mapping(f"roles/{role}/meta/argument_specs.yml").get("argument_specs") or {} for role in tree.roles}
+    declared = {
+        role: tree.mapping(f"roles/{role}/meta/argument_specs.yml").get("argument_specs") or {} for role in tree.roles
+    }
     for file in tree.under("inventories/", ends=(".yml",)):
         role = PurePosixPath(file).stem
         if "group_vars" not in PurePosixPath(file).parts or role not in declared:
             continue
         options = (declared[role].get("main") or {}).get("options") or {}
-        unknown = [name for name in tree.mapping(file) if name not in options and not name.startswith("base_firewall_rules_")]
-        faults += [f"{file}: {name} is not a variable of the role {role}: see roles/{role}/README.md" for name in unknown]
+        unknown = [
+            name for name in tree.mapping(file) if name not in options and not name.startswith("base_firewall_rules_")
+        ]
+        faults += [
+            f"{file}: {name} is not a variable of the role {role}: see roles/{role}/README.md" for name in unknown
+        ]
     return faults
 
 
@@ -80,8 +88,14 @@ def explain_every_group(tree: Tree) -> list[str]:
     """Every group is explained in the README of the inventories."""
     explained = set(re.findall(r"^\| `([a-z_]+)` \|", tree.text(README), re.MULTILINE))
     hosts = [file for file in _hosts_files(tree) if file.startswith("inventories/")]
-    found = {(group, file) for file in hosts for group, _ in _groups(tree.mapping(file)) if group not in ("all", "ungrouped")}
-    return [f"{file}: group {group} is not in the table of {README}" for group, file in sorted(found) if group not in explained]
+    found = {
+        (group, file) for file in hosts for group, _ in _groups(tree.mapping(file)) if group not in ("all", "ungrouped")
+    }
+    return [
+        f"{file}: group {group} is not in the table of {README}"
+        for group, file in sorted(found)
+        if group not in explained
+    ]
 
 
 LAWS = (

@@ -47,9 +47,13 @@ def collections_are_what_ansible_ships(tree: Tree) -> list[str]:
         name, pin = collection["name"], str(collection.get("version", ""))
         shipped = _shipped(name)
         if shipped is None:
-            faults.append(f"requirements.yml: {name} is not in the `ansible` package: take one that is, or install it in bin/setup")
+            faults.append(
+                f"requirements.yml: {name} is not in the `ansible` package: take one that is, or install it in bin/setup"
+            )
         elif pin != shipped:
-            faults.append(f"requirements.yml: {name} is pinned to {pin or 'nothing'}, the `ansible` package ships {shipped}")
+            faults.append(
+                f"requirements.yml: {name} is pinned to {pin or 'nothing'}, the `ansible` package ships {shipped}"
+            )
     return faults
 
 
@@ -58,7 +62,9 @@ def collections_that_are_used_are_pinned(tree: Tree) -> list[str]:
     pinned = {collection["name"] for collection in tree.mapping("requirements.yml").get("collections") or []}
     used: dict[str, str] = {}
     for file in tree.under("roles/", "playbooks/", "molecule/", "inventories/", ends=(".yml",)):
-        for name in re.findall(r"^\s*(?:- )?(?:plugin: )?([a-z0-9_]+\.[a-z0-9_]+)\.[a-z0-9_]+:?\s*$", tree.text(file), re.MULTILINE):
+        for name in re.findall(
+            r"^\s*(?:- )?(?:plugin: )?([a-z0-9_]+\.[a-z0-9_]+)\.[a-z0-9_]+:?\s*$", tree.text(file), re.MULTILINE
+        ):
             used.setdefault(name, file)
     return [
         f"{file}: uses {name}, which requirements.yml does not name: add it with its version"

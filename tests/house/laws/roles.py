@@ -41,13 +41,17 @@ def begin_with_a_table_of_contents(tree: Tree) -> list[str]:
         imported = []
         for task in tree.tasks(file):
             if task.module != "import_tasks":
-                faults.append(f"{task.where}: {task.module or 'a block'} stands in main.yml: move it, main.yml only imports files")
+                faults.append(
+                    f"{task.where}: {task.module or 'a block'} stands in main.yml: move it, main.yml only imports files"
+                )
             else:
                 argument = task.argument
                 imported.append(str(argument.get("file", "") if isinstance(argument, dict) else argument))
         known = [name for name in imported if name in STORY]
         if imported and (imported[0] != STORY[0] or known != STORY):
-            faults.append(f"{file}: imports {', '.join(imported)}: {', '.join(STORY)} belong there in this order, preflight first")
+            faults.append(
+                f"{file}: imports {', '.join(imported)}: {', '.join(STORY)} belong there in this order, preflight first"
+            )
     return faults
 
 
@@ -75,7 +79,9 @@ def refuse_in_words(tree: Tree) -> list[str]:
             continue
         message = str(task.argument.get("fail_msg", "")) if isinstance(task.argument, dict) else ""
         if "inventory_hostname" not in message:
-            faults.append(f"{task.where}: the refusal does not name its host: put {{{{ inventory_hostname }}}} into fail_msg")
+            faults.append(
+                f"{task.where}: the refusal does not name its host: put {{{{ inventory_hostname }}}} into fail_msg"
+            )
     return faults
 
 
@@ -85,7 +91,10 @@ def step_aside_and_return(tree: Tree) -> list[str]:
     for role in tree.roles:
         both = {part for part in ("leave", "rejoin") if f"roles/{role}/tasks/{part}.yml" in tree.files}
         wanted = {"leave", "rejoin"} if role in SERVING or both else set()
-        faults += [f"roles/{role}/tasks/{part}.yml is missing: leave and rejoin come together" for part in sorted(wanted - both)]
+        faults += [
+            f"roles/{role}/tasks/{part}.yml is missing: leave and rejoin come together"
+            for part in sorted(wanted - both)
+        ]
     return faults
 
 
@@ -116,7 +125,10 @@ def have_a_readme_with_all_sections(tree: Tree) -> list[str]:
 
 def have_a_table_of_variables_that_is_true(tree: Tree) -> list[str]:
     """The table of variables is what the specification and the defaults say."""
-    return [f"{readme.relative_to(tree.root)}: its table of variables is out of date: run `make docs`" for readme in stale(tree.root)]
+    return [
+        f"{readme.relative_to(tree.root)}: its table of variables is out of date: run `make docs`"
+        for readme in stale(tree.root)
+    ]
 
 
 LAWS = (

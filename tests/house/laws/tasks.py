@@ -18,7 +18,10 @@ GROUPS = re.compile(r"\bgroups\s*(\[(?!['\"]all['\"]\])|\.(?!all\b)[a-z])|['\"]\
 
 
 def _all(tree: Tree) -> list[Task]:
-    return [*tree.role_tasks, *(task for file in tree.under("playbooks/", ends=(".yml",)) for task in tree.play_tasks(file))]
+    return [
+        *tree.role_tasks,
+        *(task for file in tree.under("playbooks/", ends=(".yml",)) for task in tree.play_tasks(file)),
+    ]
 
 
 def stand_in_short_files(tree: Tree) -> list[str]:
@@ -68,7 +71,9 @@ def know_no_groups(tree: Tree) -> list[str]:
 def _explained(tree: Tree, task: Task) -> bool:
     lines = tree.lines(task.file)
     key = next(key for key in task.body if key.rsplit(".", 1)[-1] == task.module)
-    at = next((n for n in range(task.line - 1, len(lines)) if lines[n].strip(" -").startswith(f"{key}:")), task.line - 1)
+    at = next(
+        (n for n in range(task.line - 1, len(lines)) if lines[n].strip(" -").startswith(f"{key}:")), task.line - 1
+    )
     places = (lines[task.line - 2] if task.line > 1 else "", lines[at - 1] if at else "")
     return any(place.lstrip().startswith("#") for place in places) or " # " in lines[at]
 
@@ -84,7 +89,9 @@ def run_few_commands_and_say_why(tree: Tree) -> list[str]:
     ]
     if len(commands) > MOST_COMMANDS * len(tasks):
         where = ", ".join(task.where for task in commands)
-        faults.append(f"{len(commands)} of {len(tasks)} tasks are commands ({where}): less than {MOST_COMMANDS:.0%} may be")
+        faults.append(
+            f"{len(commands)} of {len(tasks)} tasks are commands ({where}): less than {MOST_COMMANDS:.0%} may be"
+        )
     return faults
 
 
@@ -95,7 +102,9 @@ def set_few_facts(tree: Tree) -> list[str]:
     where = ", ".join(task.where for task in facts)
     if len(facts) <= MOST_SET_FACTS * len(tasks):
         return []
-    return [f"{len(facts)} of {len(tasks)} tasks are set_fact ({where}): less than {MOST_SET_FACTS:.0%} may be; use vars/main.yml"]
+    return [
+        f"{len(facts)} of {len(tasks)} tasks are set_fact ({where}): less than {MOST_SET_FACTS:.0%} may be; use vars/main.yml"
+    ]
 
 
 def say_where_they_stand(tree: Tree) -> list[str]:
@@ -130,7 +139,9 @@ def do_not_sleep(tree: Tree) -> list[str]:
 def batch_their_files(tree: Tree) -> list[str]:
     """Files are written by config_files: one round trip, validated before they are put in place."""
     lone = {"template", "copy", "lineinfile", "blockinfile", "replace", "file", "assemble"}
-    return [f"{task.where}: {task.module}: give the file to config_files" for task in tree.role_tasks if task.module in lone]
+    return [
+        f"{task.where}: {task.module}: give the file to config_files" for task in tree.role_tasks if task.module in lone
+    ]
 
 
 LAWS = (

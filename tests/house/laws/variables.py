@@ -74,7 +74,11 @@ def carry_their_roles_name(tree: Tree) -> list[str]:
     for role in tree.roles:
         for room, prefix in (("defaults", f"{role}_"), ("vars", f"__{role}_")):
             file = f"roles/{role}/{room}/main.yml"
-            faults += [f"{file}: {name} does not begin with {prefix}" for name in tree.mapping(file) if not name.startswith(prefix)]
+            faults += [
+                f"{file}: {name} does not begin with {prefix}"
+                for name in tree.mapping(file)
+                if not name.startswith(prefix)
+            ]
         for task in (task for task in tree.role_tasks if task.file.startswith(f"roles/{role}/")):
             made = [task.body.get("register"), (task.body.get("loop_control") or {}).get("loop_var")]
             made += list(task.argument) if task.module == "set_fact" and isinstance(task.argument, dict) else []
@@ -95,7 +99,9 @@ def are_explained_where_they_are_set(tree: Tree) -> list[str]:
             while above >= 0 and lines[above].strip() and not lines[above].lstrip().startswith("#"):
                 above -= 1
             if re.match(r"[a-z]\w*:", line) and (above < 0 or not lines[above].lstrip().startswith("#")):
-                faults.append(f"{file}:{number + 1}: {line.split(':')[0]} has no comment above it: what it means, what breaks")
+                faults.append(
+                    f"{file}:{number + 1}: {line.split(':')[0]} has no comment above it: what it means, what breaks"
+                )
     return faults
 
 
