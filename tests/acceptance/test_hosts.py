@@ -19,7 +19,7 @@ LISTENS: dict[str, set[str]] = {
     "redis": {"tcp/6379", "tcp/6380"},
     "web": {"tcp/3000"},
     "sidekiq": set(),
-    "streaming": {"tcp/4000"},
+    "streaming": {"tcp/4000", "tcp/4001"},
     "media_origin": {"tcp/8080"},
     "edge": {"tcp/80", "tcp/443"},
     "nameserver": {"tcp/53", "udp/53"},
