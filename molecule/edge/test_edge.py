@@ -321,6 +321,8 @@ def test_a_part_of_a_file_is_a_part_although_the_bucket_does_not_offer_any(actor
     for part, body in (("bytes=0-1", b"01"), ("bytes=4-", b"456789")):
         answer = ask(key, Range=part)
         assert (answer.status, answer.body) == (206, body)
+    beyond = ask(key, Range="bytes=10-")
+    assert (beyond.status, beyond.one("Content-Range"), beyond.one("Cache-Control")) == (416, "bytes */10", "public, max-age=1")
     assert len(actors.seen()) == 1
 
 
