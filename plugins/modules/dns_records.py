@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,10 @@ options:
     description: Seconds for each question.
     type: float
     default: 10
+  within:
+    description: Seconds in which the server must first answer for a zone; one that has just been configured is loading it.
+    type: float
+    default: 0
   zones:
     description: The zones.
     type: list
@@ -133,6 +138,7 @@ held:
 """
 
 
+PAUSE = 0.5
 RECORD: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "type": {"type": "str", "required": True, "choices": list(TYPES)},
@@ -152,6 +158,7 @@ SPEC: dict[str, Any] = {
     "key_file": {"type": "path", "no_log": False},
     "key": {"type": "str", "no_log": True},
     "timeout": {"type": "float", "default": 10},
+    "within": {"type": "float", "default": 0},
     "zones": {"type": "list", "elements": "dict", "required": True, "options": ZONE},
 }
 
@@ -179,13 +186,17 @@ def server(module: AnsibleModule) -> rfc2136.Server:
 
 def observe(module: AnsibleModule, zone: str) -> list[RecordSet]:
     """Return the zone's records; in check mode, none if nobody answers."""
-    try:
-        return server(module).read(zone)
-    except (rfc2136.Unanswered, rfc2136.Refused) as error:
-        if not module.check_mode:
-            raise
-        module.warn(f"planned as if {zone} had no records: {error}")
-        return []
+    deadline = time.monotonic() + (0 if module.check_mode else module.params["within"])
+    while True:
+        try:
+            return server(module).read(zone)
+        except (rfc2136.Unanswered, rfc2136.Refused) as error:
+            if module.check_mode:
+                module.warn(f"planned as if {zone} had no records: {error}")
+                return []
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(PAUSE)
 
 
 def look(module: AnsibleModule) -> list[Zone]:
