@@ -26,9 +26,8 @@ def ask(instance: str, *command: str, password: str | None = None, user: str = "
 
 
 def fill(instance: str) -> str:
-    """Write 40 MB of values of 10 kB into an instance of 16 MB, and return what was said."""
-    script = "for i = 1, 4000 do redis.call('SET', 'filler:' .. i, string.rep('x', 10000)) end return 'all written'"
-    return ask(instance, "EVAL", script, "0")
+    """Write 40 MB in values of 10 kB into an instance of 16 MB, and return what was said to each."""
+    return ask(instance, stdin="".join(f"SETRANGE filler:{number} 9999 x\n" for number in range(1, 4001)))
 
 
 def systemctl(*arguments: str) -> None:
@@ -72,7 +71,7 @@ def the_administrator_can_but_not_change_the_file() -> None:
 
 
 def a_full_cache_forgets_and_goes_on() -> None:
-    assert fill("cache") == "all written"
+    assert set(fill("cache").split()) == {"10000"}
     assert ask("cache", "EXISTS", "filler:1") == "0"
     assert ask("cache", "EXISTS", "filler:4000") == "1"
 
