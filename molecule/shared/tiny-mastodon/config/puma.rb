@@ -15,3 +15,13 @@ workers Integer(ENV.fetch("WEB_CONCURRENCY", 2))
 preload_app!
 plugin :tmp_restart
 set_remote_address(proxy_protocol: :v1) if ENV["PROXY_PROTO_V1"] == "true"
+
+# Debian's Puma 6.6.0 on Ruby 3.3 hangs in one of fifteen stops: the signal handler's write and the server's close of the same pipe
+# wait for each other until Puma kills the worker after 30 seconds. From another thread they do not.
+require "puma/server"
+Puma::Server.prepend(Module.new do
+  def stop(sync = false)
+    stopping = Thread.new { super }
+    stopping.join if sync
+  end
+end)

@@ -10,9 +10,12 @@ const env = process.env;
 const log = (message) => console.log(message);
 let messagesSent = 0;
 
+// The loop below connects again, to whoever is the primary then.
+const giveUp = () => new Error('disconnected');
+
 // Parts and not a URL: a password may hold any character.
 const address = (host, port, username, password, database) => ({
-  socket: { host, port: Number(port), connectTimeout: 5000, reconnectStrategy: false },
+  socket: { host, port: Number(port), connectTimeout: 5000, reconnectStrategy: giveUp },
   username: username || undefined,
   password: password || undefined,
   database,
@@ -39,7 +42,7 @@ const primaryBySentinel = async () => {
 };
 
 const redisOptions = async () => {
-  if (env.REDIS_URL) return { url: env.REDIS_URL, socket: { reconnectStrategy: false } };
+  if (env.REDIS_URL) return { url: env.REDIS_URL, socket: { reconnectStrategy: giveUp } };
 
   const bySentinel = env.REDIS_SENTINELS && env.REDIS_SENTINEL_MASTER;
   const [host, port] = bySentinel ? await primaryBySentinel() : [env.REDIS_HOST || '127.0.0.1', env.REDIS_PORT || 6379];

@@ -5,6 +5,8 @@ class MediaAttachment < ApplicationRecord
     "video/mp4" => "mp4", "video/webm" => "webm", "audio/mpeg" => "mp3",
   }.freeze
 
+  NotMedia = Class.new(StandardError)
+
   belongs_to :status, optional: true
 
   after_destroy_commit do
@@ -13,14 +15,15 @@ class MediaAttachment < ApplicationRecord
   end
 
   def self.upload!(file)
-    content_type = Marcel::MimeType.for(file.tempfile, name: file.original_filename)
-    extension = TYPES.fetch(content_type) { raise ActiveRecord::RecordInvalid.new(new.tap { |media| media.errors.add(:file, "is a #{content_type}") }) }
+    # By its first bytes, not by its name: what is served is what it says it is.
+    content_type = Marcel::MimeType.for(file.tempfile)
+    extension = TYPES.fetch(content_type) { raise NotMedia, "Validation failed: File content type is #{content_type}" }
 
     # The storage inside the transaction, as in Mastodon: a slow disk or bucket holds a database connection.
     transaction do
       name = "#{SecureRandom.hex(8)}.#{extension}"
       create!(file_file_name: name, file_content_type: content_type, file_file_size: file.size).tap do |media|
-        media.storage.write(media.key, file.tempfile.tap(&:rewind).read, content_type)
+        media.storage.write(media.key, file.tempfile.tap(&:rewind), content_type)
       end
     end
   end

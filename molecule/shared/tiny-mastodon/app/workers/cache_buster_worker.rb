@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+require "net/http"
+
 # Asks the proxy in front of the media to forget a URL.
 class CacheBusterWorker < ApplicationWorker
   sidekiq_options queue: "pull"

@@ -66,7 +66,7 @@ module Tiny
     def write_to_disk(key, body)
       FileUtils.mkdir_p(File.dirname(path(key)))
       staged = "#{path(key)}.#{SecureRandom.hex(4)}"
-      File.binwrite(staged, body)
+      File.open(staged, "wb") { |file| IO.copy_stream(body, file) }
       File.chmod(0o666 & ~File.umask, staged)
       File.rename(staged, path(key))
     end

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 class Api::BaseController < ActionController::API
   rescue_from(ActiveRecord::RecordNotFound) { render_error("Record not found", 404) }
-  rescue_from(ActiveRecord::RecordInvalid) { |e| render_error(e.message, 422) }
-  rescue_from(ActionController::ParameterMissing) { |e| render_error(e.message, 422) }
+  rescue_from(ActiveRecord::RecordInvalid, ActionController::ParameterMissing, MediaAttachment::NotMedia) { |e| render_error(e.message, 422) }
 
   private
 
