@@ -13,7 +13,10 @@ class Api::V1::Admin::SidekiqsController < Api::V1::Admin::BaseController
       queues: Sidekiq::Queue.all.to_h { |queue| [queue.name, { size: queue.size, latency: queue.latency.round(3) }] },
       **%i[processed failed enqueued scheduled_size retry_size dead_size].index_with { |name| stats.public_send(name) },
       busy: stats.workers_size,
-      scheduler: { ticks_last_minute: JobRun.ticks.where(created_at: 1.minute.ago..).group(:enqueued_by).count, last_tick_at: JobRun.ticks.maximum(:created_at) },
+      scheduler: {
+        ticks_last_minute: JobRun.ticks.where(created_at: 1.minute.ago..).group(:enqueued_by).count,
+        last_tick_at: JobRun.ticks.maximum(:created_at),
+      },
     }
   end
 end
