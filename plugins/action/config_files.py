@@ -240,6 +240,14 @@ def failing_place(error: BaseException, source: str) -> tuple[str, list[int]]:
     return "", lines_of(source, str(error))
 
 
+def repeatable(error: Exception, source: str) -> bool:
+    """Say whether an error in a secret template may be shown: it names only what is undefined, and that is no value."""
+    message = str(error)
+    names = re.findall(r"'([^']*)'", message)
+    undefined = isinstance(error, AnsibleUndefinedVariable) and bool(names)
+    return undefined and (re.fullmatch(r"'\w+' is undefined", message) is not None or names[-1] in source)
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Render on the controller, hand everything to the module at once."""
 
@@ -313,6 +321,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         file, lines = failing_place(error, source)
         place = file if Path(file).is_absolute() else found
         where = f"{place}, line {' or '.join(str(line) for line in lines)}," if lines else place
-        told = isinstance(error, AnsibleUndefinedVariable) or not entry.get("secret")
+        told = not entry.get("secret") or repeatable(error, source)
         reason = str(error) if told else f"{type(error).__name__} (the rest is not shown, as the file is secret)"
         return f"Nothing was written. {entry['path']}: the template {where} cannot be rendered: {reason}", bool(lines)

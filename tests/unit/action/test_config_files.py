@@ -249,8 +249,14 @@ def test_a_template_that_cannot_be_rendered_names_entry_file_and_line(play: Play
 
 
 def test_a_secret_template_that_breaks_shows_no_value(play: Play, tmp_path: Path) -> None:
-    (tmp_path / "roles/app/templates/key.j2").write_text("a\n{{ key | int + key }}\n")
-    entry = {"path": f"{tmp_path}/key", "template": "key.j2", "secret": True}
-    told = play({"config_files": {"files": [entry]}}, "-vvv", key="sesame-open")
-    assert "key.j2, line 2, cannot be rendered" in told["msg"]
-    assert "not shown, as the file is secret" in told["msg"]
+    template = tmp_path / "roles/app/templates/key.j2"
+    for broken in ("{{ key | ansible.builtin.to_datetime }}", "{{ {}[key] }}"):
+        template.write_text(f"a\n{broken}\n")
+        entry = {"path": f"{tmp_path}/key", "template": "key.j2", "secret": True}
+        told = play({"config_files": {"files": [entry]}}, "-vvv", key="sesame-open")
+        assert "sesame" not in told["text"]
+        assert f"{template}" in told["msg"]
+        assert "not shown, as the file is secret" in told["msg"]
+    template.write_text("a\n{{ nowhere }}\n")
+    told = play({"config_files": {"files": [entry]}})
+    assert told["msg"].endswith("key.j2, line 2, cannot be rendered: 'nowhere' is undefined")
