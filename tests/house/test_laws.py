@@ -85,7 +85,7 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
     (
         "roles begin with a table of contents",
         {"roles/lamp/tasks/main.yml": "---\n- name: Do it\n  ansible.builtin.import_tasks: install.yml\n"},
-        "preflight first",
+        "belong there in this order",
     ),
     ("roles judge before they act", {"roles/lamp/tasks/preflight.yml": INSTALL}, "preflight only judges"),
     ("roles judge before they act", {"roles/lamp/tasks/verify.yml": INSTALL}, "verify only judges"),

@@ -31,10 +31,11 @@ def _functions_too_long(source: str) -> list[tuple[int, str, int]]:
 
 
 def python_functions_are_short(tree: Tree) -> list[str]:
-    """A function fits on one screen."""
+    """A function fits on one screen. A test may tell a longer story."""
     return [
         f"{file}:{line}: {name} has {length} lines, {LONGEST_FUNCTION} are allowed: take a part out and give it a name"
         for file in tree.under("", ends=(".py",))
+        if not file.startswith("tests/")
         for line, name, length in _functions_too_long(tree.text(file))
     ]
 
