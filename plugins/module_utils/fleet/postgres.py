@@ -88,7 +88,7 @@ def _role(role: Role, found: FoundRole | None, make_verifier: Callable[[str], st
     if found is None:
         sql = f"CREATE ROLE {name} LOGIN CONNECTION LIMIT {role.connection_limit} PASSWORD {literal(make_verifier(role.password))}"
         yield Statement(f"create the user {role.name}", sql)
-        found = FoundRole(member_of=frozenset())
+        found = FoundRole(connection_limit=role.connection_limit)
     elif not matches(found.verifier, role.password):
         yield Statement(
             f"set the password of {role.name}", f"ALTER ROLE {name} PASSWORD {literal(make_verifier(role.password))}"
@@ -102,7 +102,7 @@ def _role(role: Role, found: FoundRole | None, make_verifier: Callable[[str], st
         )
     if not found.login:
         yield Statement(f"let {role.name} log in", f"ALTER ROLE {name} LOGIN")
-    if found.connection_limit != role.connection_limit and found.verifier is not None:
+    if found.connection_limit != role.connection_limit:
         yield Statement(
             f"limit {role.name} to {role.connection_limit} connections",
             f"ALTER ROLE {name} CONNECTION LIMIT {role.connection_limit}",
