@@ -155,7 +155,7 @@ def bench_edge() -> None:
             stdout=subprocess.DEVNULL,
             check=True,
         )
-    ssh(EDGE, f"nginx -c {BARE_DIRECTORY}/nginx.conf; nft insert rule inet filter input tcp dport {BARE_PORT} accept")
+    ssh(EDGE, f"nginx -c {BARE_DIRECTORY}/nginx.conf; nft insert rule inet upstairs input tcp dport {BARE_PORT} accept")
     try:
         pairs = []
         for number in range(1, ROUNDS + 1):

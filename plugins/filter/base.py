@@ -29,7 +29,8 @@ GOOD_KEYS = f"use ssh-ed25519, a hardware key (sk-) or ssh-rsa of at least {RSA_
 OPTIONS = re.compile(r'^(?:"(?:\\.|[^"\\])*"|[^\s"])+[ \t]+')
 ACCOUNT = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 RULE_KEYS = {"name", "protocol", "ports", "from"}
-RULE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._:/+()-]{0,99}$")
+# It becomes a quoted comment of nftables, which ends at a quote and holds 128 bytes.
+RULE_NAME = re.compile(r"^[ !#-\[\]-~]{1,100}$")
 FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
@@ -147,7 +148,7 @@ def _rule_faults(rule: Any) -> list[str]:
         return [f"missing: {', '.join(missing)}. A rule has name, protocol, ports and from."]
     faults = []
     if not RULE_NAME.match(str(rule["name"])):
-        faults.append("the name has characters that a firewall cannot keep: use letters, digits, spaces, ._:/+()-.")
+        faults.append("the name is a comment in the firewall: 1 to 100 characters of ASCII, without quotation marks and backslashes.")
     if rule["protocol"] not in ("tcp", "udp"):
         faults.append(f"protocol {rule['protocol']} is neither tcp nor udp.")
     return faults + _port_faults(rule["ports"]) + _network_faults(rule["from"])
