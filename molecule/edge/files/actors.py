@@ -292,6 +292,7 @@ THEATRES = {
     "web-1": Theatre(cast("web-1"), 3000),
     "web-2": Theatre(cast("web-2"), 3001),
     "web-3": Theatre(cast("web-3"), 3002),
+    "web-4": Theatre(cast("web-4"), 3003),
     "streaming": Theatre(Streaming, 4000),
 }
 
