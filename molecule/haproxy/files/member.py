@@ -21,6 +21,7 @@ NAME, ADDRESS, STATE = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 
 
 def state() -> list[str]:
+    """Return what this member claims now."""
     return STATE.read_text().split()
 
 
@@ -28,6 +29,7 @@ class Patroni(http.server.BaseHTTPRequestHandler):
     """Answers by status code alone, as HAProxy reads it."""
 
     def do_GET(self) -> None:
+        """Say yes only to a question that is asked as the role promises."""
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query)
         asked_well = query == {"lag": ["16MB"], "replication_state": ["streaming"]}
@@ -49,18 +51,21 @@ def converse(connection: socket.socket, says: str) -> None:
 
 
 def serve(listener: socket.socket, says: str) -> None:
+    """Converse with everybody until the listener is shut down."""
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=converse, args=(connection, says), daemon=True).start()
 
 
 def database(port: int, says: str) -> socket.socket:
+    """Listen on a port and answer there."""
     listener = socket.create_server((ADDRESS, port))
     threading.Thread(target=serve, args=(listener, says), daemon=True).start()
     return listener
 
 
 def main() -> None:
+    """Serve, and follow what the state file says about PgBouncer."""
     rest = http.server.ThreadingHTTPServer((ADDRESS, 8008), Patroni)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     database(5432, "postgres")
