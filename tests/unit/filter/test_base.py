@@ -150,7 +150,7 @@ def test_a_good_rule_is_taken(changes: dict[str, Any]) -> None:
         ({"from": "10.0.0.0/8"}, "`from` is not a list"),
         ({"protocol": "icmp"}, "neither tcp nor udp"),
         ({"port": 443}, "unknown: port"),
-        ({"name": 'x" accept'}, "characters that a firewall cannot keep"),
+        ({"name": 'x" accept'}, "a comment in the firewall"),
     ],
 )
 def test_a_bad_rule_is_refused_and_the_variable_is_named(changes: dict[str, Any], says: str) -> None:
