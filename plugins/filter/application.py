@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import importlib
-import importlib.util
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,27 +68,39 @@ def environment_file(
     return text
 
 
-def _whole_environment(variables: Mapping[str, Any]) -> dict[str, object]:
-    # Defaults of the role are not among a host's variables; an environment without the extra part has none.
-    parts = ("app_environment", "app_environment_secrets", "app_environment_extra")
-    return {name: value for part in parts if part in variables for name, value in variables[part].items()}
+def environment_prints(
+    public: Mapping[str, object], secrets: Mapping[str, object], extra: Mapping[str, object], series: str, pooled: bool
+) -> str:
+    """Return a fingerprint of every value, as JSON: enough to compare hosts with, and nothing that a value could be guessed from."""
+    texts: Mapping[str, str] = _judgement(public, secrets, extra, series, pooled).texts
+    # The key is a secret of the site itself. A host with another one differs in every name, and it does.
+    key = hashlib.sha256(texts.get("SECRET_KEY_BASE", "").encode()).digest()
+    return json.dumps(
+        {name: hmac.digest(key, f"{name}={text}".encode(), "sha256").hex()[:16] for name, text in sorted(texts.items())}
+    )
 
 
-def environments_differ(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return which hosts have another environment than the first, and in which names; never a value."""
+def environments_differ(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], register: str) -> list[str]:
+    """Return which hosts of this run have another environment than the first, and in which names.
+
+    Each host has left its fingerprints in a registered result: what another host's variables mean can only be said in its own context.
+    """
+    prints = {str(host): json.loads(hostvars[host][register]["msg"]) for host in hosts if register in hostvars[host]}
     faults = []
-    first = _whole_environment(hostvars[hosts[0]])
-    for host in hosts[1:]:
-        other = _whole_environment(hostvars[host])
-        names = sorted(str(name) for name in {*first, *other} if first.get(name) != other.get(name))
+    known = list(prints)
+    for host in known[1:]:
+        first, other = prints[known[0]], prints[host]
+        names = sorted(name for name in {*first, *other} if first.get(name) != other.get(name))
         if names:
-            faults.append(f"{host} and {hosts[0]} differ in {', '.join(names)}.")
+            faults.append(f"{host} and {known[0]} differ in {', '.join(names)}.")
     return faults
 
 
 def sidekiq_fleet_faults(fleet_units: Mapping[str, Sequence[Mapping[str, Any]]], queues: Sequence[str]) -> list[str]:
     """Return what is wrong with the fleet's Sidekiq processes taken together."""
-    faults: list[str] = fleet("sidekiq").fleet_faults({str(host): list(units) for host, units in fleet_units.items()}, list(queues))
+    faults: list[str] = fleet("sidekiq").fleet_faults(
+        {str(host): list(units) for host, units in fleet_units.items()}, list(queues)
+    )
     return faults
 
 
@@ -98,6 +112,7 @@ class FilterModule:
         return {
             "environment_faults": environment_faults,
             "environment_file": environment_file,
+            "environment_prints": environment_prints,
             "environments_differ": environments_differ,
             "sidekiq_fleet_faults": sidekiq_fleet_faults,
         }
