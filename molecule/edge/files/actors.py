@@ -59,6 +59,7 @@ class Stage:
         self.reset()
 
     def reset(self) -> None:
+        """Forget the play: no scripts, no notes, the bucket at its first address."""
         self.scripts: dict[tuple[str, str], Script] = {}
         self.seen: list[dict[str, Any]] = []
         self.dns: str = SETTINGS["address"]
@@ -67,6 +68,7 @@ class Stage:
 
     @contextlib.contextmanager
     def on_stage(self, actor: str) -> Any:
+        """Count how many requests an actor works on at once."""
         with self.lock:
             self.busy[actor] = self.busy.get(actor, 0) + 1
             self.peak[actor] = max(self.peak.get(actor, 0), self.busy[actor])
@@ -91,6 +93,7 @@ class Actor(BaseHTTPRequestHandler):
         """Notes are kept in STAGE."""
 
     def answer(self) -> None:
+        """Note the request and do what the script says."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         note = {
             "actor": self.actor, "method": self.command, "path": self.path, "headers": list(self.headers.items()),
@@ -103,6 +106,7 @@ class Actor(BaseHTTPRequestHandler):
             self.act(STAGE.scripts.get((self.actor, path), ABSENT.get(self.actor) or Script(200, json.dumps(note))))
 
     def act(self, script: Script) -> None:
+        """Send what the script says, or less."""
         time.sleep(script.delay)
         if script.hang_up:
             self.close_connection = True
@@ -135,6 +139,7 @@ class Streaming(Actor):
     actor = "streaming"
 
     def do_GET(self) -> None:
+        """Greet."""
         with STAGE.lock:
             STAGE.seen.append({"actor": self.actor, "method": "GET", "path": self.path, "headers": list(self.headers.items())})
         if self.headers.get("Upgrade", "").lower() == "websocket":
@@ -150,6 +155,7 @@ class Streaming(Actor):
         self.close_connection = True
 
     def websocket(self) -> None:
+        """Shake hands, say hello and wait for the visitor to go."""
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
         self.send_response(101)
@@ -169,6 +175,7 @@ class Control(BaseHTTPRequestHandler):
         """The tests know what they asked."""
 
     def reply(self, what: Any) -> None:
+        """Answer with JSON."""
         data = json.dumps(what).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
@@ -176,10 +183,12 @@ class Control(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self) -> None:
+        """Show the notes."""
         with STAGE.lock:
             self.reply({"seen": STAGE.seen, "peak": STAGE.peak})
 
     def do_DELETE(self) -> None:
+        """Begin a new play."""
         with STAGE.lock:
             STAGE.reset()
         for theatre in THEATRES.values():
@@ -187,6 +196,7 @@ class Control(BaseHTTPRequestHandler):
         self.reply({})
 
     def do_PUT(self) -> None:
+        """Take an instruction."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         what: Any = {}
         if self.path == "/script":
@@ -206,8 +216,8 @@ class Control(BaseHTTPRequestHandler):
 
 
 def fetch(asked: dict[str, Any]) -> dict[str, Any]:
-    """Ask the edge from this host; the tests look at what arrived, so the certificate does not matter here."""
-    context = ssl._create_unverified_context()
+    """Ask the edge from this host."""
+    context = ssl.create_default_context(cafile=HERE / "ca.pem")
     raw = socket.create_connection((asked["address"], 443), timeout=10)
     connection = http.client.HTTPConnection(asked["host"])
     connection.sock = context.wrap_socket(raw, server_hostname=asked["host"])
@@ -229,14 +239,17 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection."""
         self.visitors.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
         self.visitors.discard(request)
         super().shutdown_request(request)
 
     def drop_visitors(self) -> None:
+        """Cut all connections."""
         for visitor in list(self.visitors):
             with contextlib.suppress(OSError):
                 visitor.shutdown(socket.SHUT_RDWR)
@@ -251,6 +264,7 @@ class Theatre:
         self.open()
 
     def open(self) -> None:
+        """Listen, if nobody does yet."""
         if self.servers:
             return
         for address, certificate in (self.certificates or {"0.0.0.0": ""}).items():  # noqa: S104 - the lab's own network
@@ -263,6 +277,7 @@ class Theatre:
             self.servers.append(server)
 
     def close(self) -> None:
+        """Refuse connections and cut those that are open."""
         for server in self.servers:
             server.shutdown()
             server.server_close()
@@ -283,6 +298,7 @@ def name_server() -> None:
 
 
 def cast(name: str, base: type[Actor] = Actor) -> type[Actor]:
+    """Return an actor of this name."""
     return type(name, (base,), {"actor": name})
 
 
