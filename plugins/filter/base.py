@@ -30,7 +30,9 @@ OPTIONS = re.compile(r'^(?:"(?:\\.|[^"\\])*"|[^\s"])+[ \t]+')
 ACCOUNT = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 RULE_KEYS = {"name", "protocol", "ports", "from"}
 # It becomes a quoted comment of nftables, which ends at a quote and holds 128 bytes.
-RULE_NAME = re.compile(r"^[ !#-\[\]-~]{1,100}$")
+RULE_NAME = re.compile(r"^[ !#-\[\]-~]{1,100}\Z")
+# Written out, because an empty list is what a group without hosts computes to: that must never open a port to the world.
+ANYWHERE = "anywhere"
 FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
@@ -117,7 +119,11 @@ def _lock_out(administrators: Iterable[Mapping[str, Any]], connecting: str) -> l
 
 def _network_faults(networks: Any) -> list[str]:
     if not isinstance(networks, list):
-        return ["`from` is not a list of networks; [] is anywhere."]
+        return [f"`from` is not a list of networks; [{ANYWHERE}] is anywhere."]
+    if not networks:
+        return [f"`from` is empty, which opens to nobody: write [{ANYWHERE}], or take the rule away."]
+    if networks == [ANYWHERE]:
+        return []
     faults = []
     for network in networks:
         try:
@@ -148,7 +154,9 @@ def _rule_faults(rule: Any) -> list[str]:
         return [f"missing: {', '.join(missing)}. A rule has name, protocol, ports and from."]
     faults = []
     if not RULE_NAME.match(str(rule["name"])):
-        faults.append("the name is a comment in the firewall: 1 to 100 characters of ASCII, without quotation marks and backslashes.")
+        faults.append(
+            "the name is a comment in the firewall: 1 to 100 characters of ASCII, without quotation marks and backslashes."
+        )
     if rule["protocol"] not in ("tcp", "udp"):
         faults.append(f"protocol {rule['protocol']} is neither tcp nor udp.")
     return faults + _port_faults(rule["ports"]) + _network_faults(rule["from"])

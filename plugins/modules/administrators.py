@@ -40,10 +40,10 @@ options:
     elements: str
     default: []
   ssh_from:
-    description: Networks from which SSH will be allowed. Empty is anywhere.
+    description: Networks from which SSH will be allowed, or V(anywhere).
     type: list
     elements: str
-    default: []
+    required: true
 attributes:
   check_mode:
     support: full
@@ -74,7 +74,7 @@ SPEC = {
     "group": {"type": "str", "required": True},
     "present": {"type": "list", "elements": "str", "required": True},
     "absent": {"type": "list", "elements": "str", "default": []},
-    "ssh_from": {"type": "list", "elements": "str", "default": []},
+    "ssh_from": {"type": "list", "elements": "str", "required": True},
 }
 
 

@@ -46,9 +46,9 @@ def test_sessions_that_run_are_accepted_before_anything_is_dropped(render: Rende
 
 
 def test_rules_of_all_groups_are_merged(render: Render) -> None:
-    web = [{"name": "web", "protocol": "tcp", "ports": [443], "from": []}]
+    web = [{"name": "web", "protocol": "tcp", "ports": [443], "from": ["anywhere"]}]
     data = [{"name": "data", "protocol": "tcp", "ports": [5432, "6000-6010"], "from": ["10.0.0.0/8"]}]
-    text = render("base", NFTABLES, base_firewall_rules_edge=web, base_firewall_rules_postgres=data, base_ssh_from=[])
+    text = render("base", NFTABLES, base_firewall_rules_edge=web, base_firewall_rules_postgres=data)
     assert accepted(text)[1:] == [
         'tcp dport { 443 } counter accept comment "web"',
         'ip saddr { 10.0.0.0/8 } tcp dport { 5432, 6000-6010 } counter accept comment "data"',

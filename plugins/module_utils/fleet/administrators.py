@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 # Debian gives people numbers from here on; below are the accounts of programs, and root.
 FIRST_PERSON = 1000
+ANYWHERE = "anywhere"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def veto(seen: Observed, wanted: Wanted) -> str | None:
         account = seen.accounts.get(name)
         if account and account.uid < FIRST_PERSON:
             return f"{name} (uid {account.uid}) is an account of the system: give the administrator another name"
-    if seen.comes_from and wanted.ssh_from and not _within(seen.comes_from, wanted.ssh_from):
+    somewhere = seen.comes_from and ANYWHERE not in wanted.ssh_from
+    if somewhere and not _within(str(seen.comes_from), wanted.ssh_from):
         return (
             f"you come from {seen.comes_from}, which is in none of the networks {', '.join(wanted.ssh_from)}:"
             " the firewall would let nobody from there back in. Add your network to ssh_from"

@@ -117,7 +117,9 @@ def test_a_list_that_locks_somebody_out_is_refused(people: list[dict[str, Any]],
 
 
 def rule(**changes: Any) -> dict[str, list[dict[str, Any]]]:
-    return {"base_firewall_rules_x": [{"name": "web", "protocol": "tcp", "ports": [443], "from": [], **changes}]}
+    return {
+        "base_firewall_rules_x": [{"name": "web", "protocol": "tcp", "ports": [443], "from": ["anywhere"], **changes}]
+    }
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,7 @@ def rule(**changes: Any) -> dict[str, list[dict[str, Any]]]:
         {"ports": [1, 65535, "3000-3015", "53"]},
         {"from": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"]},
         {"protocol": "udp"},
+        {"name": "Puma, for the edges"},
     ],
 )
 def test_a_good_rule_is_taken(changes: dict[str, Any]) -> None:
@@ -150,7 +153,10 @@ def test_a_good_rule_is_taken(changes: dict[str, Any]) -> None:
         ({"from": "10.0.0.0/8"}, "`from` is not a list"),
         ({"protocol": "icmp"}, "neither tcp nor udp"),
         ({"port": 443}, "unknown: port"),
-        ({"name": 'x" accept'}, "a comment in the firewall"),
+        ({"name": 'x" accept'}, "without quotation marks"),
+        ({"name": "web\n"}, "without quotation marks"),
+        ({"from": []}, "`from` is empty, which opens to nobody"),
+        ({"from": ["anywhere", "10.0.0.0/8"]}, "`from` has 'anywhere'"),
     ],
 )
 def test_a_bad_rule_is_refused_and_the_variable_is_named(changes: dict[str, Any], says: str) -> None:

@@ -17,7 +17,7 @@ def seen(members: tuple[str, ...] = (), comes_from: str | None = None, **account
 
 
 def wanted(*present: str, **more: Any) -> Wanted:
-    return Wanted(**{"group": "g", "present": present, "absent": (), "ssh_from": (), **more})
+    return Wanted(**{"group": "g", "present": present, "absent": (), "ssh_from": ("anywhere",), **more})
 
 
 def says(observed: Observed, want: Wanted) -> list[str]:
@@ -85,7 +85,7 @@ def test_accounts_of_the_system_are_refused(want: Wanted) -> None:
     ("comes_from", "networks"),
     [
         (None, ("10.0.0.0/8",)),
-        ("192.0.2.1", ()),
+        ("192.0.2.1", ("anywhere",)),
         ("10.1.2.3", ("192.0.2.0/24", "10.0.0.0/8")),
         ("::ffff:10.1.2.3", ("10.0.0.0/8",)),
         ("fe80::1%eth0", ("fe80::/10",)),
