@@ -264,20 +264,21 @@ def verdict(
     rc, output = answer
     known = tuple(secrets)
     told = path.join(masked(piece, known) for piece in output.split(staged)).strip() or "nothing"
-    inner = re.search(re.escape(staged) + r"/([^\s:;,'\"()]+)", output)
-    line = line_named(output, staged + "/" + inner[1] if inner else staged)
+    inner, line = place_named(output, staged)
     lines = content.decode(errors="replace").splitlines()
     text = lines[line - 1].strip()[:160] if line and 0 < line <= len(lines) else ""
-    where = f"{path}/{inner[1]}" if inner else path
     asked = " ".join(command).replace("%s", path)
-    return Verdict(where, asked, told if rc is None else f"(exit {rc}) {told}", line, text)
+    return Verdict(path + inner, asked, told if rc is None else f"(exit {rc}) {told}", line, text)
 
 
-def line_named(output: str, staged: str) -> int | None:
-    """Return the line number that a reader names, preferring one that follows the name of the file."""
-    beside = re.escape(staged) + r"[^\n\d]{1,20}?(?:line )?(\d+)\b"
-    for pattern in (beside, r"\bline[ :#]*(\d+)", r"[^\s:\d]:(\d+)(?=[:\s)\]]|$)"):
-        found = re.search(pattern, output, re.IGNORECASE | re.MULTILINE)
-        if found:
-            return int(found[1])
-    return None
+def place_named(output: str, staged: str) -> tuple[str, int | None]:
+    """Return the file below the staged path (if it is a tree) and the line that a reader complains about."""
+    below = r"(/[^\s:;,'\"()\[\]]+)?"
+    # Nearest to its number the name is most to be trusted: nginx names the missing file first and the line that wants it later.
+    tight = re.search(re.escape(staged) + below + r"['\"\]]?(?::|\(|[:,]? \(?(?:at |on )?line )(\d+)", output)
+    if tight:
+        return tight[1] or "", int(tight[2])
+    inner = re.search(re.escape(staged) + below, output)
+    base = re.escape(staged.rpartition("/")[2])
+    line = re.search(rf"\bline[ :#]*(\d+)|\b{base}:(\d+)", output, re.IGNORECASE)
+    return (inner[1] or "") if inner else "", int(line[1] or line[2]) if line else None

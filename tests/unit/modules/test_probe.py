@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import syslog
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(probe, "FIRST_PAUSE", 0.01)
+    logged: list[object] = []
+    monkeypatch.setattr(syslog, "syslog", lambda *said: logged.append(said))
 
     def run(*checks: dict[str, Any], within: float = 0, check: bool = False) -> dict[str, Any]:
-        args = {"checks": list(checks), "within": within, "_ansible_check_mode": check}
+        args = {"checks": list(checks), "within": within, "_ansible_check_mode": check, "_ansible_no_log": False}
         with patch_module_args(args), pytest.raises(SystemExit):
             probe.main()
+        assert logged == []
         told: dict[str, Any] = json.loads(capsys.readouterr().out)
         return told
 

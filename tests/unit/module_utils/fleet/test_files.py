@@ -14,9 +14,9 @@ from plugins.module_utils.fleet.files import (
     Observed,
     Wanted,
     as_diff,
-    line_named,
     masked,
     overlay,
+    place_named,
     plan,
     step,
     verdict,
@@ -208,6 +208,11 @@ def test_a_verdict_on_a_tree_names_the_file_in_it() -> None:
     assert "/run/.s" not in str(told)
 
 
+def test_a_file_that_is_missed_is_not_mistaken_for_the_file_that_misses_it() -> None:
+    output = 'open() "/run/.s/nginx/missing.conf" failed (2: No such file or directory) in /run/.s/nginx/nginx.conf:3'
+    assert place_named(output, "/run/.s/nginx") == ("/nginx.conf", 3)
+
+
 def test_a_verdict_shows_the_line_of_a_file_that_is_no_secret() -> None:
     told = verdict("/etc/x", "/etc/.s/x", ["v", "%s"], (2, "/etc/.s/x: line 2: syntax error"), [], b"good\n  bad one\n")
     assert (
@@ -224,10 +229,12 @@ def test_the_line_is_found_in_the_words_of_the_readers_in_use() -> None:
         'nginx: [emerg] unexpected "}" in /s/f:15': 15,
         "error: config, file '/s/f', line 6, item 'x' (unknown)": 6,  # knot
         "Error parsing line 11": 11,
+        "f:8: parse error": 8,
+        "connecting to localhost:6379 failed": None,
         "no number here": None,
         "exit 127 at 12:30:01 nothing": None,
     }
-    assert {text: line_named(text, "/s/f") for text in said} == said
+    assert {text: place_named(text, "/s/f") for text in said} == {text: ("", line) for text, line in said.items()}
 
 
 def test_an_overlay_holds_what_lies_in_the_tree_and_changes_its_content() -> None:
