@@ -49,11 +49,16 @@ class Unit:
         """Say whether systemd has no file for the unit."""
         return self.load == "not-found"
 
+    @property
+    def unreadable(self) -> bool:
+        """Say whether systemd has found a file for the unit and could make nothing of it."""
+        return self.load in ("error", "bad-setting")
+
     def describe(self) -> str:
         """Say the state in words."""
         if self.missing:
             return "unknown to systemd"
-        if self.load in ("error", "bad-setting"):
+        if self.unreadable:
             return f"unreadable to systemd: {self.load_error or self.load}"
         told = f"{self.active} ({self.sub})"
         if self.result not in ("", "success"):
@@ -127,10 +132,12 @@ def plan(observed: Mapping[str, Unit], wanted: Sequence[WantedUnit]) -> UnitPlan
     """Return the calls that make the units as wanted: unit files are read again first, then masks, boot, and at last states."""
     missing = tuple(item.name for item in wanted if observed[item.name].missing and item.masked is not True)
     refusals = tuple(filter(None, (_refusal(observed[item.name], item) for item in wanted)))
-    steps = [Step("daemon-reload")] if any(observed[item.name].stale for item in wanted) else []
-    for part in (_mask_steps, _boot_steps, _state_steps):
-        for item in wanted:
-            steps += part(observed[item.name], item)
+    parts = (_mask_steps, _boot_steps, _state_steps)
+    steps = [step for part in parts for item in wanted for step in part(observed[item.name], item)]
+    # What systemd could not read may have been repaired since; if not, the start fails in systemd's own words.
+    unread = [step.unit for step in steps if observed[step.unit].unreadable]
+    if unread or any(observed[item.name].stale for item in wanted):
+        steps = [Step("daemon-reload"), *steps]
     return UnitPlan(tuple(steps), missing, refusals)
 
 
@@ -141,8 +148,6 @@ def _refusal(unit: Unit, wanted: WantedUnit) -> str:
         return ""
     if unit.masked and wanted.masked is None and (wanted.enabled or wanted.state not in (None, "stopped")):
         return f"{unit.name} is masked: say `masked: false` if it shall run on this host"
-    if unit.load in ("error", "bad-setting") and not unit.stale and wanted.masked is None:
-        return f"{unit.name} is {unit.describe()}"
     if wanted.enabled and unit.file in ("static", "transient"):
         return f"{unit.name} cannot be enabled: it is {unit.file}, its file has no [Install] section"
     if wanted.enabled is False and unit.file == "generated":

@@ -92,6 +92,13 @@ def test_changed_unit_files_are_read_before_anything_else() -> None:
     assert verbs(replace(DOWN, stale=True), state="started", enabled=True) == ["daemon-reload", "enable", "start"]
 
 
+def test_a_unit_file_that_systemd_could_not_read_is_read_again_when_the_unit_is_needed() -> None:
+    bad = replace(DOWN, load="bad-setting", load_error="Unit file is bad")
+    assert verbs(bad, state="started") == ["daemon-reload", "start"]
+    assert verbs(bad, state="stopped") == []
+    assert bad.describe() == "unreadable to systemd: Unit file is bad"
+
+
 def test_a_unit_between_two_automatic_starts_is_stopped_first() -> None:
     assert verbs(replace(UP, active="activating", sub="auto-restart"), state="started") == ["restart"]
 
@@ -109,9 +116,6 @@ def test_what_can_never_work_is_refused_in_words() -> None:
         "has no [Install] section": plan_one(replace(UP, file="static"), enabled=True),
         "cannot reload": plan_one(replace(UP, can_reload=False), state="reloaded"),
         "masked and enabled or running at once": plan_one(DOWN, masked=True, state="started"),
-        "is unreadable to systemd: Unit file is bad": plan_one(
-            replace(DOWN, load="bad-setting", load_error="Unit file is bad"), state="started"
-        ),
     }
     for words, made in refused.items():
         assert [words in refusal for refusal in made.refusals] == [True]
