@@ -4,6 +4,14 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.etcd import FirstStart, Known, Member, Refusal, may_stop, plan_first_start
+from ..module_utils.fleet.ports.rest import ask
+
 DOCUMENTATION = r"""
 ---
 module: etcd_member
@@ -81,14 +89,6 @@ plan:
   returned: always
   type: str
 """
-
-import time  # noqa: E402 - the documentation comes first, as Ansible wants it
-from pathlib import Path  # noqa: E402
-
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-
-from ..module_utils.fleet.etcd import FirstStart, Known, Member, Refusal, may_stop, plan_first_start  # noqa: E402
-from ..module_utils.fleet.ports.rest import ask  # noqa: E402
 
 SPEC = {
     "name": {"type": "str", "required": True},

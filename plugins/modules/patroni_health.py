@@ -4,6 +4,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.patroni import complaints, lag
+from ..module_utils.fleet.ports.rest import ask
+
 DOCUMENTATION = r"""
 ---
 module: patroni_health
@@ -59,15 +68,6 @@ lags:
   returned: success
   type: dict
 """
-
-import time  # noqa: E402 - the documentation comes first, as Ansible wants it
-from collections.abc import Mapping  # noqa: E402
-from typing import Any  # noqa: E402
-
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-
-from ..module_utils.fleet.patroni import complaints, lag  # noqa: E402
-from ..module_utils.fleet.ports.rest import ask  # noqa: E402
 
 SPEC = {
     "api": {"type": "str", "required": True},

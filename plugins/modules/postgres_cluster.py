@@ -4,6 +4,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.fleet.patroni import describe_config, plan_config
+from ..module_utils.fleet.ports.rest import Answer, ask
+from ..module_utils.fleet.postgres import Database, FoundDatabase, FoundRole, Role, Statement, plan
+from ..module_utils.fleet.scram import verifier
+
 DOCUMENTATION = r"""
 ---
 module: postgres_cluster
@@ -127,20 +141,6 @@ pending_restart:
   returned: when Patroni answers
   type: list
 """
-
-import contextlib  # noqa: E402 - the documentation comes first, as Ansible wants it
-import os  # noqa: E402
-import pwd  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
-
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-
-from ..module_utils.fleet.patroni import describe_config, plan_config  # noqa: E402
-from ..module_utils.fleet.ports.rest import Answer, ask  # noqa: E402
-from ..module_utils.fleet.postgres import Database, FoundDatabase, FoundRole, Role, Statement, plan  # noqa: E402
-from ..module_utils.fleet.scram import verifier  # noqa: E402
 
 SECRET = {
     "name": {"type": "str", "required": True},
