@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import fnmatch
+import os
+import pwd
 import time
 from pathlib import Path
 from typing import Any
@@ -110,19 +112,26 @@ def outdated(module: AnsibleModule, seen: dict[str, Unit]) -> dict[str, str]:
         answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={PROPERTIES}", "--", name], 30.0)
         said = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
         files = [path for path in [said.get("FragmentPath", ""), *said.get("DropInPaths", "").split()] if path]
-        process = Process(directory_of(said.get("MainPID", "0")), parse_since(said.get("ExecMainStartTimestamp", "")))
+        process = Process(directory_of(said.get("MainPID", "0"), said.get("User", "")), parse_since(said.get("ExecMainStartTimestamp", "")))
         disk = Disk(release, written([*module.params["reads"], *files]))
         if why := why_outdated(process, disk, files):
             reasons[name] = why
     return reasons
 
 
-def directory_of(pid: str) -> str:
+def directory_of(pid: str, user: str) -> str:
     """Return the directory that a process runs in; it keeps the release that was current when it started."""
+    # Asked as its own user: in a container even root may not look into the processes of others.
+    account = pwd.getpwnam(user or "root")
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
     try:
         return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
         return ""
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def apply(module: AnsibleModule, made: UnitPlan, before: dict[str, Unit], gone: list[str]) -> None:

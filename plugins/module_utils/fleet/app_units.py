@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from .units import WantedUnit
 
-PROPERTIES = "MainPID,ExecMainStartTimestamp,FragmentPath,DropInPaths"
+PROPERTIES = "User,MainPID,ExecMainStartTimestamp,FragmentPath,DropInPaths"
 
 
 @dataclass(frozen=True)
