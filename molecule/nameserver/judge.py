@@ -69,7 +69,7 @@ def update(key: str, secret: str, name: str, value: str) -> str:
     message.replace(name, 60, "A", value)
     try:
         return dns.rcode.to_text(dns.query.tcp(message, PRIMARY, timeout=5).rcode())
-    except dns.tsig.PeerError as error:
+    except dns.exception.DNSException as error:  # a refusal may come without a signature
         return type(error).__name__
 
 

@@ -107,5 +107,5 @@ def remember(client: Any) -> None:
 
 
 if __name__ == "__main__":
-    socket.getaddrinfo = by_address
+    vars(socket)["getaddrinfo"] = by_address
     {"use": use, "remember": remember}[sys.argv[1]](app(os.environ["JUDGE_SECRET_KEY"]))

@@ -13,7 +13,8 @@ secrets = [user["secret_key"] for user in json.loads(Path("/etc/object-store/con
 subprocess.run(["systemctl", "stop", "object-store.service"], check=True)
 shutil.rmtree("/var/lib/object-store")
 start = subprocess.Popen(["systemctl", "start", "object-store.service", "object-store-content.service"])
-looks, seen = 0, set()
+looks = 0
+seen: set[str] = set()
 while start.poll() is None:
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
