@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # A process of the application would see exactly this.
 DUMP = "import hashlib, json, os; print(json.dumps({n: hashlib.sha256(v.encode()).hexdigest() for n, v in os.environ.items()}))"
 
 
 def digests(argv: list[str]) -> dict[str, str]:
+    """Return the digest of every variable that a reader's process sees."""
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
     found: dict[str, str] = json.loads(done.stdout)
     return found
@@ -31,9 +33,9 @@ def main(path: str) -> None:
         wrong = sorted(name for name, digest in wanted.items() if seen.get(name) != digest)
         if wrong:
             sys.exit(f"{reader} reads another value of {', '.join(wrong)}")
-    if os.path.exists("/tmp/judge"):
+    if Path("/run/judge").exists():
         sys.exit("a shell ran what stands in a value")
-    print(hashlib.sha256(open(path, "rb").read()).hexdigest())
+    print(hashlib.sha256(Path(path).read_bytes()).hexdigest())
 
 
 main(sys.argv[1])

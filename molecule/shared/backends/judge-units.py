@@ -14,6 +14,7 @@ from pathlib import Path
 
 
 def show(unit: str, name: str) -> str:
+    """Return one property of a unit."""
     argv = ["systemctl", "show", f"--property={name}", "--value", unit]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -21,7 +22,8 @@ def show(unit: str, name: str) -> str:
 def main(pattern: str, directory: str, wanted: list[str]) -> None:
     """Say what is wrong and fail, or say nothing."""
     faults = []
-    listed = subprocess.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern], capture_output=True, text=True, check=True)
+    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=True)
     units = {line.split()[0] for line in listed.stdout.splitlines() if "not-found" not in line}
     files = {path.name for path in Path("/etc/systemd/system").rglob("*") if fnmatch.fnmatch(path.name, pattern) and "@." not in path.name}
     if units | files != set(wanted):
@@ -38,7 +40,9 @@ def main(pattern: str, directory: str, wanted: list[str]) -> None:
         status = Path(f"/proc/{pid}/status").read_text()
         if "CapEff:\t0000000000000000" not in status or "NoNewPrivs:\t1" not in status:
             faults.append(f"{unit} could do what only root may")
-        faults += [f"{unit} shows a secret" for line in (show(unit, "Environment"), Path(f"/proc/{pid}/cmdline").read_text()) if os.environ["JUDGE_SECRET"] in line]
+        shown = show(unit, "Environment") + Path(f"/proc/{pid}/cmdline").read_text()
+        if os.environ["JUDGE_SECRET"] in shown:
+            faults.append(f"{unit} shows a secret")
     if faults:
         sys.exit("; ".join(faults))
 

@@ -15,6 +15,7 @@ QUEUES = ("default", "push", "ingress", "mailers", "pull", "scheduler", "fasp")
 
 
 def redis(*words: str) -> str:
+    """Return what Redis answers."""
     return subprocess.run(["redis-cli", "--raw", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 

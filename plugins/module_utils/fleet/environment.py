@@ -110,7 +110,7 @@ def _judge_one(wanted: Environment, where: str, name: str, value: object, texts:
         return
     variable = CONTRACT.get(name)
     if variable is None:
-        yield f"{name} is no name that Mastodon {wanted.series} reads; {_remedy(name, wanted.series)}."
+        yield f"{name} is no name that Mastodon {wanted.series} reads; {_remedy(name, wanted.series)}"
         return
     yield from _wrong_series(variable, wanted.series)
     if variable.kind.secret and where == "app_environment":
@@ -160,11 +160,11 @@ def _remedy(name: str, series: str) -> str:
     known = [v.name for v in CONTRACT.values() if not (v.removed and now >= SERIES.index(v.removed))]
     exact = {one.upper(): one for one in known}
     if name.upper() in exact:
-        return f"did you mean {exact[name.upper()]}"
+        return f"did you mean {exact[name.upper()]}?"
     near = difflib.get_close_matches(name.upper(), exact, n=1, cutoff=0.75)
     if near:
-        return f"did you mean {exact[near[0]]}"
-    return "if the application does read it (a fork, a gem), put it into app_environment_extra"
+        return f"did you mean {exact[near[0]]}?"
+    return "if the application does read it (a fork, a gem), put it into app_environment_extra."
 
 
 def _required(given: Texts, wanted: Environment) -> Iterator[str]:

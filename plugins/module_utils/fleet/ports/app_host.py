@@ -8,11 +8,13 @@ application that was broken into can neither forge a record nor choose what runs
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..app_releases import COMMIT, Host, Mark, Resolved, parse_refs
 from ..environment_file import parse
@@ -167,10 +169,12 @@ class AppHost:
         program = shutil.which(argv[0], path=self.path)
         if program is None:
             raise CommandError(f"there is no program {argv[0]} in {self.path}; is its package in app_packages?")
+        # Whoever is not root is the user already, or fails at the first file.
+        identity: dict[str, Any] = {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         try:
-            done = subprocess.run(
+            done: subprocess.CompletedProcess[str] = subprocess.run(
                 [program, *argv[1:]], cwd=directory, env=dict(environment), input=text, capture_output=True, text=True, errors="replace",
-                timeout=self.within, check=False, user=known.pw_uid, group=known.pw_gid, extra_groups=[], umask=0o022,
+                timeout=self.within, check=False, umask=0o022, **identity,
             )
         except subprocess.TimeoutExpired:
             raise CommandError(f"`{' '.join(argv)}` did not end within {self.within} s") from None
