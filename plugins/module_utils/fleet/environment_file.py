@@ -2,9 +2,9 @@
 """Write an environment file that systemd, a POSIX shell and Ruby's dotenv read as the same values, and read it back.
 
 Their common ground is small: within single quotes everything is itself; within double quotes a backslash before one of
-``\\ " $ ``` takes that character as itself. Neither of them can write a line end that all three understand, so values
-have none (environment_kinds refuses them). Node's dotenv knows no escapes at all: it agrees on every value without a
-single quote, and its processes get their environment from systemd anyway.
+``\\ " $ ``` takes that character as itself. What none of that can carry to all three is refused before (environment_kinds):
+line ends, and ``$(`` in what needs double quotes, where dotenv keeps the backslash. Node's dotenv knows no escapes at all: it
+agrees on all that can stand in single quotes, and its processes get their environment from systemd anyway.
 """
 
 from __future__ import annotations

@@ -60,6 +60,11 @@ def judge(kind: Kind, text: str) -> None:
             f"holds {name}, which an environment file cannot carry unchanged; "
             "take it out (a block written with | in YAML ends in a newline: write |- instead)"
         )
+    if "$(" in text and ("'" in text or text.endswith("\\")):
+        raise WrongValueError(
+            "holds $( together with a single quote or with a backslash at its end: no quoting carries that to a shell and to "
+            "dotenv alike; choose another"
+        )
     kind.check(text)
 
 
