@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import zlib
@@ -131,7 +132,8 @@ class Visitor:
     def stream(self, path: str = "/api/v1/streaming?stream=public") -> ClientConnection:
         """Open the websocket as a browser does."""
         context = ssl.create_default_context(cafile=self.ca)
-        return connect(f"wss://{SOCIAL}{path}", ssl=context, host=self.edge, port=443, open_timeout=10)
+        plain = socket.create_connection((self.edge, 443), timeout=10)
+        return connect(f"wss://{SOCIAL}{path}", sock=plain, ssl=context, open_timeout=10)
 
 
 def picture(seed: int, side: int = 64) -> bytes:

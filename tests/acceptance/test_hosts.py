@@ -32,10 +32,12 @@ UNITS: dict[str, tuple[str, ...]] = {
     "postgres": ("patroni.service", "pgbouncer.service"),
     "redis": ("redis-server@data.service", "redis-server@cache.service"),
     "web": ("mastodon-web@3000.service", "haproxy.service"),
-    "streaming": ("mastodon-streaming@4000.service",),
-    "media_origin": ("nginx.service",),
+    "sidekiq": ("mastodon-sidekiq-main.service",),
+    "streaming": ("mastodon-streaming@4000.service", "mastodon-streaming@4001.service"),
+    "media_origin": ("media-origin.service",),
     "edge": ("nginx.service",),
     "nameserver": ("knot.service",),
+    "object_store": ("object-store.service", "object-store-content.service"),
 }
 
 
