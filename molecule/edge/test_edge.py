@@ -49,7 +49,10 @@ def ask(target: str, host: str = MEDIA, method: str = "GET", body: bytes = b"", 
     if body:
         fields.setdefault("Content-Length", str(len(body)))
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
-    with socket.create_connection((EDGE, 443), timeout=30) as plain, TRUST.wrap_socket(plain, server_hostname=host) as tls:
+    with (
+        socket.create_connection((EDGE, 443), timeout=30) as plain,
+        TRUST.wrap_socket(plain, server_hostname=host) as tls,
+    ):
         tls.sendall("\r\n".join(lines).encode("latin-1") + body)
         response = http.client.HTTPResponse(tls, method=method)
         try:
@@ -177,7 +180,9 @@ def test_what_nobody_has_is_missing_and_the_answer_tells_nothing_of_the_bucket(a
         "/b%61ckups/dumps/1/original/archive.zip",
     ],
 )
-def test_what_was_hidden_on_purpose_is_refused_however_it_is_spelled_and_whoever_has_it(actors: Actors, target: str) -> None:
+def test_what_was_hidden_on_purpose_is_refused_however_it_is_spelled_and_whoever_has_it(
+    actors: Actors, target: str
+) -> None:
     for actor in ("bucket", "disk"):
         actors.play(actor, target.partition("?")[0], body="hidden")
     assert ask(target).status == 404
@@ -185,7 +190,11 @@ def test_what_was_hidden_on_purpose_is_refused_however_it_is_spelled_and_whoever
 
 
 def test_missing_is_forgotten_after_seconds_whatever_the_tiers_say_about_it(actors: Actors, key: str) -> None:
-    forever = {"Cache-Control": "public, max-age=31536000", "Expires": "Thu, 01 Jan 2037 00:00:00 GMT", "X-Accel-Expires": "86400"}
+    forever = {
+        "Cache-Control": "public, max-age=31536000",
+        "Expires": "Thu, 01 Jan 2037 00:00:00 GMT",
+        "X-Accel-Expires": "86400",
+    }
     actors.play("bucket", key, status=404, headers=forever)
     actors.play("disk", key, status=404, headers=forever)
     assert ask(key).status == 404
@@ -246,7 +255,8 @@ def test_a_path_that_could_mean_something_else_to_the_next_one_reaches_no_tier(a
 
 
 @pytest.mark.parametrize(
-    "target", ["/", "/?list-type=2", "/?max-keys=1&prefix=backups", "/accounts/", "/accounts/?delimiter=/", "?list-type=2"]
+    "target",
+    ["/", "/?list-type=2", "/?max-keys=1&prefix=backups", "/accounts/", "/accounts/?delimiter=/", "?list-type=2"],
 )
 def test_nothing_can_be_listed(actors: Actors, target: str) -> None:
     assert ask(target).status in (400, 404)
@@ -279,7 +289,9 @@ def test_an_escaped_key_reaches_both_tiers_as_it_was_written(actors: Actors) -> 
 
 
 def test_a_tier_hears_nothing_of_the_visitor(actors: Actors, key: str) -> None:
-    private: dict[str, Any] = dict.fromkeys(("Cookie", "Authorization", "Referer", "X-Amz-Acl", "X-Forwarded-For", "Range-Unit"), "secret")
+    private: dict[str, Any] = dict.fromkeys(
+        ("Cookie", "Authorization", "Referer", "X-Amz-Acl", "X-Forwarded-For", "Range-Unit"), "secret"
+    )
     ask(key, **private)
     told = [[name.lower() for name, _ in note["headers"]] for note in actors.seen()]
     assert told == [["host"], ["host"]]
@@ -288,18 +300,41 @@ def test_a_tier_hears_nothing_of_the_visitor(actors: Actors, key: str) -> None:
 
 def test_a_visitor_hears_nothing_of_a_tier(actors: Actors, key: str) -> None:
     loud = {
-        "Set-Cookie": "a=b", "x-amz-request-id": "tx1", "x-amz-meta-mtime": "1", "x-amz-anything": "1", "x-rgw-object-type": "Normal",
-        "Cache-Control": "private", "Expires": "0", "Vary": "Origin", "Strict-Transport-Security": "max-age=1", "Alt-Svc": "h3=':443'",
-        "Content-Security-Policy": "default-src *", "X-Accel-Redirect": "/edge-health", "Access-Control-Allow-Origin": "https://social",
-        "Content-Type": "image/png", "ETag": '"e1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+        "Set-Cookie": "a=b",
+        "x-amz-request-id": "tx1",
+        "x-amz-meta-mtime": "1",
+        "x-amz-anything": "1",
+        "x-rgw-object-type": "Normal",
+        "Cache-Control": "private",
+        "Expires": "0",
+        "Vary": "Origin",
+        "Strict-Transport-Security": "max-age=1",
+        "Alt-Svc": "h3=':443'",
+        "Content-Security-Policy": "default-src *",
+        "X-Accel-Redirect": "/edge-health",
+        "Access-Control-Allow-Origin": "https://social",
+        "Content-Type": "image/png",
+        "ETag": '"e1"',
+        "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
     }
     actors.play("bucket", key, body="picture", headers=loud)
     for answer in (ask(key), ask(key)):
         assert answer.body == b"picture"
-        names = sorted(name.lower() for name, _ in answer.headers if name.lower() not in ("server", "date", "connection"))
+        names = sorted(
+            name.lower() for name, _ in answer.headers if name.lower() not in ("server", "date", "connection")
+        )
         assert names == [
-            "accept-ranges", "access-control-allow-origin", "cache-control", "content-length", "content-security-policy",
-            "content-type", "etag", "last-modified", "strict-transport-security", "x-cache-status", "x-content-type-options",
+            "accept-ranges",
+            "access-control-allow-origin",
+            "cache-control",
+            "content-length",
+            "content-security-policy",
+            "content-type",
+            "etag",
+            "last-modified",
+            "strict-transport-security",
+            "x-cache-status",
+            "x-content-type-options",
         ]
         assert answer.all("Cache-Control") == [IMMUTABLE]
         assert answer.all("Content-Security-Policy") == ["default-src 'none'; form-action 'none'"]
@@ -326,7 +361,11 @@ def test_a_part_of_a_file_is_a_part_although_the_bucket_does_not_offer_any(actor
         answer = ask(key, Range=part)
         assert (answer.status, answer.body) == (206, body)
     beyond = ask(key, Range="bytes=10-")
-    assert (beyond.status, beyond.one("Content-Range"), beyond.one("Cache-Control")) == (416, "bytes */10", "public, max-age=1")
+    assert (beyond.status, beyond.one("Content-Range"), beyond.one("Cache-Control")) == (
+        416,
+        "bytes */10",
+        "public, max-age=1",
+    )
     assert len(actors.seen()) == 1
 
 
@@ -341,13 +380,21 @@ def test_a_look_at_a_file_does_not_pull_it_over_the_old_disks_uplink(actors: Act
     assert ask(key, method="HEAD").one("Content-Length") == "1000"
     probe = ask(key, Range="bytes=0-1")
     assert (probe.status, probe.body, probe.one("Content-Range")) == (206, b"01", "bytes 0-1/1000")
-    assert [(note["method"], dict(note["headers"]).get("Range")) for note in actors.seen("disk")] == [("HEAD", None), ("GET", "bytes=0-1")]
+    assert [(note["method"], dict(note["headers"]).get("Range")) for note in actors.seen("disk")] == [
+        ("HEAD", None),
+        ("GET", "bytes=0-1"),
+    ]
 
 
 def test_a_player_that_seeks_pulls_the_file_over_the_uplink_once(actors: Actors, key: str) -> None:
     actors.play("disk", key, body="0123456789" * 1000, ranges=True)
     answers = [ask(key, Range=part) for part in ("bytes=500-509", "bytes=0-", "bytes=0-4999", "bytes=9990-")]
-    assert [(answer.status, len(answer.body)) for answer in answers] == [(206, 10), (206, 10000), (206, 5000), (206, 10)]
+    assert [(answer.status, len(answer.body)) for answer in answers] == [
+        (206, 10),
+        (206, 10000),
+        (206, 5000),
+        (206, 10),
+    ]
     assert len(actors.seen("disk")) == 1
 
 
@@ -378,7 +425,13 @@ def test_a_body_that_was_cut_off_looks_cut_off_to_the_visitor(actors: Actors, ke
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 301, 307, 400, 401])
 def test_an_unwell_bucket_leads_nobody_to_the_old_disk(actors: Actors, key: str, status: int) -> None:
-    actors.play("bucket", key, status=status, body="<Error><BucketName>media</BucketName></Error>", headers={"Location": "https://bucket.elsewhere/"})
+    actors.play(
+        "bucket",
+        key,
+        status=status,
+        body="<Error><BucketName>media</BucketName></Error>",
+        headers={"Location": "https://bucket.elsewhere/"},
+    )
     actors.play("disk", key, body="on the disk")
     answer = ask(key)
     assert (answer.status, answer.one("Cache-Control"), answer.one("Location")) == (503, "no-store", "")
@@ -389,7 +442,9 @@ def test_an_unwell_bucket_leads_nobody_to_the_old_disk(actors: Actors, key: str,
 
 
 @pytest.mark.parametrize("how", [{"hang_up": True}, {"delay": 4}], ids=["hangs-up", "hangs"])
-def test_a_bucket_that_does_not_answer_leads_nobody_to_the_old_disk(actors: Actors, key: str, how: dict[str, Any]) -> None:
+def test_a_bucket_that_does_not_answer_leads_nobody_to_the_old_disk(
+    actors: Actors, key: str, how: dict[str, Any]
+) -> None:
     actors.play("bucket", key, **how)
     actors.play("disk", key, body="on the disk")
     assert ask(key).status == 503
@@ -463,14 +518,27 @@ def notes_of(answer: Answer) -> dict[str, str]:
 
 
 def test_the_application_hears_one_address_and_it_is_not_the_visitors_claim(actors: Actors) -> None:
-    claims = ("X-Forwarded-For", "X-Real-IP", "Client-Ip", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Ssl", "Forwarded")
+    claims = (
+        "X-Forwarded-For",
+        "X-Real-IP",
+        "Client-Ip",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Ssl",
+        "Forwarded",
+    )
     steers = ("Proxy", "X-Sendfile-Type", "X-Accel-Mapping")
     lies: dict[str, Any] = dict.fromkeys((*claims, *steers), "192.0.2.66")
     heard = notes_of(ask("/", WEB, **lies))
     own = heard["x-forwarded-for"]
     assert own not in ("192.0.2.66", EDGE, ACTORS)
     assert "," not in own
-    assert (heard["x-real-ip"], heard["x-forwarded-proto"], heard["x-forwarded-host"], heard["host"]) == (own, "https", WEB, WEB)
+    assert (heard["x-real-ip"], heard["x-forwarded-proto"], heard["x-forwarded-host"], heard["host"]) == (
+        own,
+        "https",
+        WEB,
+        WEB,
+    )
     assert not {"client-ip", "forwarded", "x-forwarded-ssl", "proxy", "x-sendfile-type", "x-accel-mapping"} & set(heard)
 
 
@@ -618,19 +686,33 @@ def test_plain_http_leads_to_https_for_our_names_and_nowhere_for_others() -> Non
 
 def test_a_name_that_is_not_ours_gets_no_certificate_and_no_page(actors: Actors) -> None:
     context = ssl.create_default_context(cafile=os.environ["CA"])
-    with socket.create_connection((EDGE, 443), timeout=10) as raw, pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
+    with (
+        socket.create_connection((EDGE, 443), timeout=10) as raw,
+        pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"),
+    ):
         context.wrap_socket(raw, server_hostname="else.where")
     assert ask("/", WEB, Host="else.where").status == 421
     assert not actors.seen()
 
 
-@pytest.mark.parametrize(("arguments", "works"), [(["--tls-max", "1.1"], False), (["--tls-max", "1.2"], True), (["--tlsv1.3"], True)])
+@pytest.mark.parametrize(
+    ("arguments", "works"), [(["--tls-max", "1.1"], False), (["--tls-max", "1.2"], True), (["--tlsv1.3"], True)]
+)
 def test_only_tls_that_still_gets_updates_is_spoken(arguments: list[str], works: bool) -> None:
     assert (curl(WEB, "/", *arguments).returncode == 0) is works
 
 
 def curl(host: str, path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["curl", "-s", "--cacert", os.environ["CA"], "--connect-to", f"::{EDGE}:443", *arguments, f"https://{host}{path}"]
+    command = [
+        "curl",
+        "-s",
+        "--cacert",
+        os.environ["CA"],
+        "--connect-to",
+        f"::{EDGE}:443",
+        *arguments,
+        f"https://{host}{path}",
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -641,7 +723,11 @@ def test_http_2_is_spoken(host: str) -> None:
 
 @pytest.mark.parametrize("host", [WEB, MEDIA])
 def test_this_edge_says_that_it_is_in(host: str) -> None:
-    assert (ask("/edge-health", host).status, plain("/edge-health", host).status, plain("/edge-health", EDGE).status) == (200, 200, 200)
+    assert (
+        ask("/edge-health", host).status,
+        plain("/edge-health", host).status,
+        plain("/edge-health", EDGE).status,
+    ) == (200, 200, 200)
 
 
 @pytest.mark.parametrize("port", [8081])

@@ -112,7 +112,10 @@ def outdated(module: AnsibleModule, seen: dict[str, Unit]) -> dict[str, str]:
         answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={PROPERTIES}", "--", name], 30.0)
         said = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
         files = [path for path in [said.get("FragmentPath", ""), *said.get("DropInPaths", "").split()] if path]
-        process = Process(directory_of(said.get("MainPID", "0"), said.get("User", "")), parse_since(said.get("ExecMainStartTimestamp", "")))
+        process = Process(
+            directory_of(said.get("MainPID", "0"), said.get("User", "")),
+            parse_since(said.get("ExecMainStartTimestamp", "")),
+        )
         disk = Disk(release, written([*module.params["reads"], *files]))
         if why := why_outdated(process, disk, files):
             reasons[name] = why

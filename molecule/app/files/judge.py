@@ -23,9 +23,22 @@ def digests(argv: list[str]) -> dict[str, str]:
 
 def main(path: str) -> None:
     """Compare every reader with the inventory."""
-    wanted = {name: hashlib.sha256(value.encode()).hexdigest() for name, value in json.loads(os.environ["JUDGE_WANTED"]).items()}
+    wanted = {
+        name: hashlib.sha256(value.encode()).hexdigest()
+        for name, value in json.loads(os.environ["JUDGE_WANTED"]).items()
+    }
     readers = {
-        "systemd": ["systemd-run", "--quiet", "--pipe", "--wait", "-p", f"EnvironmentFile={path}", "python3", "-c", DUMP],
+        "systemd": [
+            "systemd-run",
+            "--quiet",
+            "--pipe",
+            "--wait",
+            "-p",
+            f"EnvironmentFile={path}",
+            "python3",
+            "-c",
+            DUMP,
+        ],
         "sh": ["sh", "-ec", 'set -a; . "$1"; exec python3 -c "$2"', "sh", path, DUMP],
     }
     for reader, argv in readers.items():

@@ -46,7 +46,11 @@ class Script:
 
 
 ABSENT = {
-    "bucket": Script(403, "<Error><Code>AccessDenied</Code><BucketName>media</BucketName></Error>", {"Content-Type": "application/xml"}),
+    "bucket": Script(
+        403,
+        "<Error><Code>AccessDenied</Code><BucketName>media</BucketName></Error>",
+        {"Content-Type": "application/xml"},
+    ),
     "disk": Script(404, "not here"),
 }
 
@@ -96,8 +100,12 @@ class Actor(BaseHTTPRequestHandler):
         """Note the request and do what the script says."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         note = {
-            "actor": self.actor, "method": self.command, "path": self.path, "headers": list(self.headers.items()),
-            "bytes": len(body), "at": self.connection.getsockname()[0],
+            "actor": self.actor,
+            "method": self.command,
+            "path": self.path,
+            "headers": list(self.headers.items()),
+            "bytes": len(body),
+            "at": self.connection.getsockname()[0],
         }
         with STAGE.lock:
             STAGE.seen.append(note)
@@ -141,7 +149,9 @@ class Streaming(Actor):
     def do_GET(self) -> None:
         """Greet."""
         with STAGE.lock:
-            STAGE.seen.append({"actor": self.actor, "method": "GET", "path": self.path, "headers": list(self.headers.items())})
+            STAGE.seen.append(
+                {"actor": self.actor, "method": "GET", "path": self.path, "headers": list(self.headers.items())}
+            )
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self.websocket()
             return
@@ -303,7 +313,11 @@ def cast(name: str, base: type[Actor] = Actor) -> type[Actor]:
 
 
 THEATRES = {
-    "bucket": Theatre(cast("bucket"), 443, {SETTINGS["address"]: "server", SETTINGS["moved"]: "server", SETTINGS["impostor"]: "impostor"}),
+    "bucket": Theatre(
+        cast("bucket"),
+        443,
+        {SETTINGS["address"]: "server", SETTINGS["moved"]: "server", SETTINGS["impostor"]: "impostor"},
+    ),
     "disk": Theatre(cast("disk"), 8080),
     "web-1": Theatre(cast("web-1"), 3000),
     "web-2": Theatre(cast("web-2"), 3001),

@@ -104,8 +104,16 @@ def a_connection_is_a_clients_for_a_transaction_only() -> None:
 
 def protocol_level_prepared_statements_survive_the_change_of_connections() -> None:
     bench = ["/usr/lib/postgresql/17/bin/pgbench", "-n", "-M", "prepared", "-c", "10", "-t", "20", "-f", "/dev/stdin"]
-    login = {"PGHOST": ADDRESS, "PGPORT": "6432", "PGUSER": "mastodon", "PGDATABASE": "mastodon", "PGPASSWORD": PASSWORDS["mastodon"]}
-    done = subprocess.run(bench, input="SELECT 21 * 2;\n", capture_output=True, text=True, check=False, env={**os.environ, **login})
+    login = {
+        "PGHOST": ADDRESS,
+        "PGPORT": "6432",
+        "PGUSER": "mastodon",
+        "PGDATABASE": "mastodon",
+        "PGPASSWORD": PASSWORDS["mastodon"],
+    }
+    done = subprocess.run(
+        bench, input="SELECT 21 * 2;\n", capture_output=True, text=True, check=False, env={**os.environ, **login}
+    )
     assert "processed: 200/200" in done.stdout, done.stdout + done.stderr
 
 
@@ -132,7 +140,9 @@ def a_stop_lets_a_transaction_end() -> None:
 def no_password_is_in_a_process_list_or_a_readable_file() -> None:
     listing = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
     assert not any(secret in listing for secret in PASSWORDS.values())
-    read = subprocess.run(["runuser", "-u", "nobody", "--", "cat", "/etc/pgbouncer/userlist.txt"], capture_output=True, check=False)
+    read = subprocess.run(
+        ["runuser", "-u", "nobody", "--", "cat", "/etc/pgbouncer/userlist.txt"], capture_output=True, check=False
+    )
     assert read.returncode != 0
 
 

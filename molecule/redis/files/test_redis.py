@@ -48,18 +48,36 @@ def the_awkward_passwords_open_their_own_instance_only() -> None:
 
 def nobody_gets_anything_without_a_password() -> None:
     for instance in PORTS:
-        for command in (["PING"], ["INFO"], ["REPLICAOF", "203.0.113.1", "6379"], ["CONFIG", "GET", "*"], ["EVAL", "return 1", "0"]):
+        for command in (
+            ["PING"],
+            ["INFO"],
+            ["REPLICAOF", "203.0.113.1", "6379"],
+            ["CONFIG", "GET", "*"],
+            ["EVAL", "return 1", "0"],
+        ):
             assert "NOAUTH" in ask(instance, *command, password=""), command
 
 
 def the_application_cannot_administer() -> None:
-    for command in (["REPLICAOF", "203.0.113.1", "6379"], ["CONFIG", "GET", "*"], ["SHUTDOWN"], ["ACL", "LIST"], ["FLUSHALL"]):
+    for command in (
+        ["REPLICAOF", "203.0.113.1", "6379"],
+        ["CONFIG", "GET", "*"],
+        ["SHUTDOWN"],
+        ["ACL", "LIST"],
+        ["FLUSHALL"],
+    ):
         assert "NOPERM" in ask("data", *command), command
     assert "NOPERM" in ask("cache", "CONFIG", "SET", "dir", "/etc")
 
 
 def the_application_can_what_rails_and_sidekiq_ask_for() -> None:
-    for command in (["ROLE"], ["INFO"], ["CLIENT", "SETNAME", "judge"], ["KEYS", "nothing*"], ["SCRIPT", "LOAD", "return 1"]):
+    for command in (
+        ["ROLE"],
+        ["INFO"],
+        ["CLIENT", "SETNAME", "judge"],
+        ["KEYS", "nothing*"],
+        ["SCRIPT", "LOAD", "return 1"],
+    ):
         assert not ask("data", *command).startswith("NOPERM"), command
     assert ask("cache", "FLUSHDB") == "OK"
 

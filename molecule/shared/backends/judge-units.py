@@ -25,7 +25,11 @@ def main(pattern: str, directory: str, wanted: list[str]) -> None:
     argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern]
     listed = subprocess.run(argv, capture_output=True, text=True, check=True)
     units = {line.split()[0] for line in listed.stdout.splitlines() if "not-found" not in line}
-    files = {path.name for path in Path("/etc/systemd/system").rglob("*") if fnmatch.fnmatch(path.name, pattern) and "@." not in path.name}
+    files = {
+        path.name
+        for path in Path("/etc/systemd/system").rglob("*")
+        if fnmatch.fnmatch(path.name, pattern) and "@." not in path.name
+    }
     if units | files != set(wanted):
         faults.append(f"there are {sorted(units | files)} and not {wanted}")
     for unit in wanted:

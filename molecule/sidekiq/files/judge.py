@@ -31,7 +31,13 @@ def fleet() -> str:
     serving = [queue for process in processes() for queue in process["queues"]]  # type: ignore[attr-defined]
     counts = {queue: serving.count(queue) for queue in QUEUES}
     missing = [queue for queue, count in counts.items() if count == 0]
-    return f"nobody serves {missing}" if missing else "" if counts["scheduler"] == 1 else f"{counts['scheduler']} processes schedule"
+    return (
+        f"nobody serves {missing}"
+        if missing
+        else ""
+        if counts["scheduler"] == 1
+        else f"{counts['scheduler']} processes schedule"
+    )
 
 
 def without(host: str) -> str:

@@ -72,7 +72,9 @@ def resolve(version: str, refs: Mapping[str, str], branches: bool) -> Resolved |
             f"{version} is a branch: it may move between two hosts, which would then run different code. Give app_version a tag "
             "or a whole commit, or set app_follow_branch where that does not matter"
         )
-    return Refusal(f"the repository has neither a tag nor a branch {version}; give app_version one of its tags or a whole commit")
+    return Refusal(
+        f"the repository has neither a tag nor a branch {version}; give app_version one of its tags or a whole commit"
+    )
 
 
 def parse_refs(output: str) -> dict[str, str]:
@@ -91,7 +93,11 @@ def to_build(host: Host, release: str) -> tuple[str, ...]:
 
 def to_prepare(host: Host, release: str) -> tuple[str, ...]:
     """Return the steps until the database is ready for a release that runs beside the one before it."""
-    return () if host.mark(release).prepared else (f"migrate the database for {release}, but for what the code before it still needs",)
+    return (
+        ()
+        if host.mark(release).prepared
+        else (f"migrate the database for {release}, but for what the code before it still needs",)
+    )
 
 
 def to_switch(host: Host, release: str) -> tuple[str, ...]:
@@ -101,7 +107,9 @@ def to_switch(host: Host, release: str) -> tuple[str, ...]:
 
 def to_finish(host: Host, release: str, migrates: bool, keep: int, newest_first: Sequence[str]) -> tuple[str, ...]:
     """Return the steps after all processes run the release: the rest of the migrations, and old releases."""
-    rest = (f"migrate what only the code before {release} needed",) if migrates and not host.mark(release).finished else ()
+    rest = (
+        (f"migrate what only the code before {release} needed",) if migrates and not host.mark(release).finished else ()
+    )
     return (*rest, *(f"remove the release {old}" for old in superfluous(newest_first, host.current, release, keep)))
 
 

@@ -56,7 +56,15 @@ def _needs(name: str, value: str, *needed: str) -> tuple[Need, ...]:
 NEEDS = (
     *_needs("S3_ENABLED", "true", "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_REGION|S3_ENDPOINT"),
     *_needs("S3_ENDPOINT", "", "S3_ALIAS_HOST|S3_HOSTNAME|S3_CLOUDFRONT_HOST"),
-    *_needs("SWIFT_ENABLED", "true", "SWIFT_USERNAME", "SWIFT_PASSWORD", "SWIFT_AUTH_URL", "SWIFT_CONTAINER", "SWIFT_OBJECT_URL"),
+    *_needs(
+        "SWIFT_ENABLED",
+        "true",
+        "SWIFT_USERNAME",
+        "SWIFT_PASSWORD",
+        "SWIFT_AUTH_URL",
+        "SWIFT_CONTAINER",
+        "SWIFT_OBJECT_URL",
+    ),
     *_needs("AZURE_ENABLED", "true", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCESS_KEY", "AZURE_CONTAINER_NAME"),
     *_needs("ES_ENABLED", "true", "ES_HOST"),
     *_needs("ES_USER", "", "ES_PASS"),
@@ -68,10 +76,24 @@ NEEDS = (
     *_needs("CACHE_BUSTER_SECRET_HEADER", "", "CACHE_BUSTER_SECRET"),
     *_needs("LDAP_ENABLED", "true", "LDAP_HOST", "LDAP_BASE", "LDAP_BIND_DN", "LDAP_PASSWORD"),
     *_needs("CAS_ENABLED", "true", "CAS_URL|CAS_HOST"),
-    *_needs("SAML_ENABLED", "true", "SAML_ACS_URL", "SAML_ISSUER", "SAML_IDP_SSO_TARGET_URL",
-            "SAML_IDP_CERT|SAML_IDP_CERT_FINGERPRINT"),
-    *_needs("OIDC_ENABLED", "true", "OIDC_ISSUER", "OIDC_SCOPE", "OIDC_UID_FIELD", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET",
-            "OIDC_REDIRECT_URI"),
+    *_needs(
+        "SAML_ENABLED",
+        "true",
+        "SAML_ACS_URL",
+        "SAML_ISSUER",
+        "SAML_IDP_SSO_TARGET_URL",
+        "SAML_IDP_CERT|SAML_IDP_CERT_FINGERPRINT",
+    ),
+    *_needs(
+        "OIDC_ENABLED",
+        "true",
+        "OIDC_ISSUER",
+        "OIDC_SCOPE",
+        "OIDC_UID_FIELD",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
+        "OIDC_REDIRECT_URI",
+    ),
     *_needs("HCAPTCHA_SECRET_KEY", "", "HCAPTCHA_SITE_KEY"),
     *_needs("HCAPTCHA_SITE_KEY", "", "HCAPTCHA_SECRET_KEY"),
     *_needs("LIBRE_TRANSLATE_API_KEY", "", "LIBRE_TRANSLATE_ENDPOINT"),
@@ -93,7 +115,9 @@ def judge_environment(wanted: Environment) -> Judgement:
     given = {**dict.fromkeys(_names(wanted), ""), **texts}
     for rule in (_required, _needed, _features, _stores, _database, _replica, _redis, _proxies, _mail):
         faults.extend(rule(given, wanted))
-    notes = tuple(f"{name}: {CONTRACT[name].note}." for name in sorted(texts) if name in CONTRACT and CONTRACT[name].note)
+    notes = tuple(
+        f"{name}: {CONTRACT[name].note}." for name in sorted(texts) if name in CONTRACT and CONTRACT[name].note
+    )
     return Judgement(tuple(sorted(faults)), notes, texts)
 
 
@@ -135,7 +159,11 @@ def _accept(name: str, kind: Kind, value: object, texts: dict[str, str], *, secr
         judge(kind, text)
     except WrongValueError as wrong:
         # A public kind of value may stand among the secrets: then it is treated as one.
-        said = str(wrong) if kind.secret or not secret or kind in (ANYTHING, SECRET) else _without_value(wrong, value, kind)
+        said = (
+            str(wrong)
+            if kind.secret or not secret or kind in (ANYTHING, SECRET)
+            else _without_value(wrong, value, kind)
+        )
         yield f"{name} {said}."
     else:
         texts[name] = text
@@ -176,7 +204,11 @@ def _required(given: Texts, wanted: Environment) -> Iterator[str]:
 
 def _needed(given: Texts, wanted: Environment) -> Iterator[str]:
     for need in NEEDS:
-        if need.name in given and (not need.value or given[need.name] == need.value) and not set(need.any_of) & set(given):
+        if (
+            need.name in given
+            and (not need.value or given[need.name] == need.value)
+            and not set(need.any_of) & set(given)
+        ):
             value = f"={need.value}" if need.value else ""
             yield f"{need.name}{value} needs {' or '.join(need.any_of)}."
 
@@ -225,7 +257,11 @@ def _replica(given: Texts, wanted: Environment) -> Iterator[str]:
     elif parts and not {"REPLICA_DB_HOST", "REPLICA_DB_NAME"} & set(given):
         yield f"{parts[0]} does nothing without REPLICA_DB_HOST."
     replica = bool(parts) or "REPLICA_DATABASE_URL" in given
-    if replica and SERIES.index(wanted.series) >= SERIES.index("4.4") and given.get("REPLICA_DB_TASKS", "true") == "true":
+    if (
+        replica
+        and SERIES.index(wanted.series) >= SERIES.index("4.4")
+        and given.get("REPLICA_DB_TASKS", "true") == "true"
+    ):
         yield "REPLICA_DB_TASKS must be false where there is a replica, or migrations run against the copy too."
 
 
@@ -237,7 +273,9 @@ def _redis(given: Texts, wanted: Environment) -> Iterator[str]:
 
 
 def _one_redis(given: Texts, prefix: str) -> Iterator[str]:
-    mine = sorted(name for name in given if name.startswith(prefix) and name not in ("REDIS_DRIVER", f"{prefix}NAMESPACE"))
+    mine = sorted(
+        name for name in given if name.startswith(prefix) and name not in ("REDIS_DRIVER", f"{prefix}NAMESPACE")
+    )
     url, host, sentinels, master = (f"{prefix}{name}" for name in ("URL", "HOST", "SENTINELS", "SENTINEL_MASTER"))
     if url in given:
         others = [name for name in mine if name != url]

@@ -80,8 +80,18 @@ def _boolean(text: str) -> None:
     # Mastodon compares with the very text 'true': anything else is silently false.
     if text in ("true", "false"):
         return
-    meant = {"yes": "true", "on": "true", "1": "true", "true": "true", "t": "true",
-             "no": "false", "off": "false", "0": "false", "false": "false", "f": "false"}.get(text.lower())
+    meant = {
+        "yes": "true",
+        "on": "true",
+        "1": "true",
+        "true": "true",
+        "t": "true",
+        "no": "false",
+        "off": "false",
+        "0": "false",
+        "false": "false",
+        "f": "false",
+    }.get(text.lower())
     remedy = f"write {meant}" if meant else "write true or false"
     raise WrongValueError(f"is {text!r}, which Mastodon takes for false, whatever it looks like; {remedy}")
 

@@ -83,20 +83,37 @@ IDENTITY = (
 
 SECRETS = (
     V("SECRET_KEY_BASE", long_secret(32), "signs sessions; the same on every host", required=True),
-    V("OTP_SECRET", long_secret(32), "two-factor secrets of before 4.4",
-      note="4.4 and later read it once, in the migration of an instance that is older than 4.3; take it out after that"),
+    V(
+        "OTP_SECRET",
+        long_secret(32),
+        "two-factor secrets of before 4.4",
+        note="4.4 and later read it once, in the migration of an instance that is older than 4.3; take it out after that",
+    ),
     V("VAPID_PRIVATE_KEY", SECRET, "signs push messages", required=True),
     V("VAPID_PUBLIC_KEY", TEXT, "tells browsers whose push messages to take", required=True),
     V("ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY", long_secret(12), "encrypts columns; can never change", required=True),
-    V("ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY", long_secret(12), "encrypts columns; can never change", required=True),
-    V("ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT", long_secret(12), "encrypts columns; can never change", required=True),
+    V(
+        "ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY",
+        long_secret(12),
+        "encrypts columns; can never change",
+        required=True,
+    ),
+    V(
+        "ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT",
+        long_secret(12),
+        "encrypts columns; can never change",
+        required=True,
+    ),
     V("MIGRATION_IGNORE_INVALID_OTP_SECRET", BOOLEAN, "lose two-factor secrets that cannot be read"),
 )
 
 PROCESSES = (
     V("RAILS_LOG_LEVEL", choice("debug", "info", "warn", "error", "fatal", "unknown"), "how much web and Sidekiq log"),
-    V("LOG_LEVEL", choice("silly", "trace", "debug", "verbose", "info", "warn", "error", "fatal", "silent"),
-      "how much streaming logs"),
+    V(
+        "LOG_LEVEL",
+        choice("silly", "trace", "debug", "verbose", "info", "warn", "error", "fatal", "silent"),
+        "how much streaming logs",
+    ),
     V("RAILS_SERVE_STATIC_FILES", BOOLEAN, "Puma serves public/ where no proxy has the files"),
     V("PERSISTENT_TIMEOUT", integer(1, 3600), "seconds that Puma keeps an idle connection"),
     V("PROXY_PROTO_V1", BOOLEAN, "Puma expects the PROXY protocol"),
@@ -148,8 +165,13 @@ def redis(prefix: str, whose: str) -> Iterator[Variable]:
     yield V(f"{prefix}REDIS_SENTINEL_PORT", PORT, "the sentinels' port")
     yield V(f"{prefix}REDIS_SENTINEL_USERNAME", TEXT, "the user at the sentinels")
     yield V(f"{prefix}REDIS_SENTINEL_PASSWORD", SECRET, "the password at the sentinels")
-    yield V(f"{prefix}REDIS_NAMESPACE", TEXT, "a prefix of all keys", removed="4.4",
-            note="Sidekiq 7 has no namespaces: use a database or an instance of its own")
+    yield V(
+        f"{prefix}REDIS_NAMESPACE",
+        TEXT,
+        "a prefix of all keys",
+        removed="4.4",
+        note="Sidekiq 7 has no namespaces: use a database or an instance of its own",
+    )
 
 
 REDIS = (
@@ -182,8 +204,12 @@ OBJECT_STORAGE = (
     V("S3_STORAGE_CLASS", TEXT, "the provider's storage class"),
     V("S3_BATCH_DELETE_LIMIT", integer(1, 1000), "keys per delete request"),
     V("S3_BATCH_DELETE_RETRY", integer(0, 100), "attempts to delete"),
-    V("S3_KEY_PREFIX", TEXT, "a folder for all keys",
-      note="tootctl media remove-orphans takes prefixed keys for strangers: give the site a bucket of its own"),
+    V(
+        "S3_KEY_PREFIX",
+        TEXT,
+        "a folder for all keys",
+        note="tootctl media remove-orphans takes prefixed keys for strangers: give the site a bucket of its own",
+    ),
     V("EXTRA_MEDIA_HOSTS", URLS, "further hosts that pages may load media from", since="4.4"),
     V("PAPERCLIP_ROOT_PATH", PATH, "where media are on disk"),
     V("PAPERCLIP_ROOT_URL", TEXT, "the path of media on disk in URLs"),
@@ -220,8 +246,12 @@ def mail(prefix: str, since: str = "") -> Iterator[Variable]:
     yield V(f"{prefix}SMTP_DOMAIN", TEXT, "how this server greets", since=since)
     yield V(f"{prefix}SMTP_AUTH_METHOD", choice("plain", "login", "cram_md5", "none"), "how it logs in", since=since)
     yield V(f"{prefix}SMTP_CA_FILE", PATH, "certificates that it trusts", since=since)
-    yield V(f"{prefix}SMTP_OPENSSL_VERIFY_MODE", choice("none", "peer", "client_once", "fail_if_no_peer_cert"),
-            "whether it looks at the certificate", since=since)
+    yield V(
+        f"{prefix}SMTP_OPENSSL_VERIFY_MODE",
+        choice("none", "peer", "client_once", "fail_if_no_peer_cert"),
+        "whether it looks at the certificate",
+        since=since,
+    )
     yield V(f"{prefix}SMTP_ENABLE_STARTTLS", choice("auto", "always", "never"), "STARTTLS", since=since)
     yield V(f"{prefix}SMTP_ENABLE_STARTTLS_AUTO", BOOLEAN, "STARTTLS where it is offered", since=since)
     yield V(f"{prefix}SMTP_TLS", BOOLEAN, "TLS from the start", since=since)
@@ -263,8 +293,18 @@ TELEMETRY = (
     V("OTEL_EXPORTER_OTLP_PROTOCOL", choice("http/protobuf"), "how traces are sent"),
     V("OTEL_EXPORTER_OTLP_COMPRESSION", choice("gzip", "none"), "how traces are sent"),
     V("OTEL_EXPORTER_OTLP_TIMEOUT", integer(1, 600), "seconds to send traces"),
-    V("OTEL_TRACES_SAMPLER", choice("always_on", "always_off", "traceidratio", "parentbased_always_on",
-                                    "parentbased_always_off", "parentbased_traceidratio"), "which traces are kept"),
+    V(
+        "OTEL_TRACES_SAMPLER",
+        choice(
+            "always_on",
+            "always_off",
+            "traceidratio",
+            "parentbased_always_on",
+            "parentbased_always_off",
+            "parentbased_traceidratio",
+        ),
+        "which traces are kept",
+    ),
     V("OTEL_TRACES_SAMPLER_ARG", NUMBER, "how many of them"),
     V("OTEL_RESOURCE_ATTRIBUTES", TEXT, "what every trace says"),
     V("OTEL_SERVICE_NAME_PREFIX", TEXT, "name of the service before web and sidekiq"),
@@ -296,39 +336,104 @@ SIGN_IN = (
     V("PAM_DEFAULT_SERVICE", TEXT, "the PAM service"),
     V("PAM_CONTROLLED_SERVICE", TEXT, "the PAM service that says who may register"),
     V("CAS_ENABLED", BOOLEAN, "sign in by CAS"),
-    *(V(f"CAS_{name}", TEXT, "CAS: " + name.lower().replace("_", " "))
-      for name in ("DISPLAY_NAME", "HOST", "UID_FIELD", "CA_PATH", "UID_KEY", "NAME_KEY", "EMAIL_KEY", "NICKNAME_KEY",
-                   "FIRST_NAME_KEY", "LAST_NAME_KEY", "LOCATION_KEY", "IMAGE_KEY", "PHONE_KEY")),
-    *(V(f"CAS_{name}", TEXT, "CAS: " + name.lower().replace("_", " "))
-      for name in ("URL", "VALIDATE_URL", "CALLBACK_URL", "LOGOUT_URL", "LOGIN_URL")),
+    *(
+        V(f"CAS_{name}", TEXT, "CAS: " + name.lower().replace("_", " "))
+        for name in (
+            "DISPLAY_NAME",
+            "HOST",
+            "UID_FIELD",
+            "CA_PATH",
+            "UID_KEY",
+            "NAME_KEY",
+            "EMAIL_KEY",
+            "NICKNAME_KEY",
+            "FIRST_NAME_KEY",
+            "LAST_NAME_KEY",
+            "LOCATION_KEY",
+            "IMAGE_KEY",
+            "PHONE_KEY",
+        )
+    ),
+    *(
+        V(f"CAS_{name}", TEXT, "CAS: " + name.lower().replace("_", " "))
+        for name in ("URL", "VALIDATE_URL", "CALLBACK_URL", "LOGOUT_URL", "LOGIN_URL")
+    ),
     V("CAS_PORT", PORT, "CAS: port"),
-    *(V(f"CAS_{name}", BOOLEAN, "CAS: " + name.lower().replace("_", " "))
-      for name in ("SSL", "DISABLE_SSL_VERIFICATION", "SECURITY_ASSUME_EMAIL_IS_VERIFIED")),
+    *(
+        V(f"CAS_{name}", BOOLEAN, "CAS: " + name.lower().replace("_", " "))
+        for name in ("SSL", "DISABLE_SSL_VERIFICATION", "SECURITY_ASSUME_EMAIL_IS_VERIFIED")
+    ),
     V("SAML_ENABLED", BOOLEAN, "sign in by SAML"),
-    *(V(f"SAML_{name}", TEXT, "SAML: " + name.lower().replace("_", " "))
-      for name in ("DISPLAY_NAME", "ISSUER", "IDP_SSO_TARGET_PARAMS", "IDP_CERT", "IDP_CERT_FINGERPRINT",
-                   "IDP_CERT_FINGERPRINT_VALIDATOR", "NAME_IDENTIFIER_FORMAT", "CERT", "UID_ATTRIBUTE",
-                   "ATTRIBUTES_STATEMENTS_UID", "ATTRIBUTES_STATEMENTS_EMAIL", "ATTRIBUTES_STATEMENTS_FIRST_NAME",
-                   "ATTRIBUTES_STATEMENTS_LAST_NAME", "ATTRIBUTES_STATEMENTS_FULL_NAME",
-                   "ATTRIBUTES_STATEMENTS_VERIFIED", "ATTRIBUTES_STATEMENTS_VERIFIED_EMAIL", "ALLOWED_CLOCK_DRIFT")),
+    *(
+        V(f"SAML_{name}", TEXT, "SAML: " + name.lower().replace("_", " "))
+        for name in (
+            "DISPLAY_NAME",
+            "ISSUER",
+            "IDP_SSO_TARGET_PARAMS",
+            "IDP_CERT",
+            "IDP_CERT_FINGERPRINT",
+            "IDP_CERT_FINGERPRINT_VALIDATOR",
+            "NAME_IDENTIFIER_FORMAT",
+            "CERT",
+            "UID_ATTRIBUTE",
+            "ATTRIBUTES_STATEMENTS_UID",
+            "ATTRIBUTES_STATEMENTS_EMAIL",
+            "ATTRIBUTES_STATEMENTS_FIRST_NAME",
+            "ATTRIBUTES_STATEMENTS_LAST_NAME",
+            "ATTRIBUTES_STATEMENTS_FULL_NAME",
+            "ATTRIBUTES_STATEMENTS_VERIFIED",
+            "ATTRIBUTES_STATEMENTS_VERIFIED_EMAIL",
+            "ALLOWED_CLOCK_DRIFT",
+        )
+    ),
     V("SAML_ACS_URL", URL, "SAML: where answers come back"),
     V("SAML_IDP_SSO_TARGET_URL", URL, "SAML: where questions go"),
     V("SAML_PRIVATE_KEY", SECRET, "SAML: this server's key"),
-    *(V(f"SAML_{name}", BOOLEAN, "SAML: " + name.lower().replace("_", " "))
-      for name in ("SECURITY_WANT_ASSERTION_SIGNED", "SECURITY_WANT_ASSERTION_ENCRYPTED",
-                   "SECURITY_ASSUME_EMAIL_IS_VERIFIED")),
+    *(
+        V(f"SAML_{name}", BOOLEAN, "SAML: " + name.lower().replace("_", " "))
+        for name in (
+            "SECURITY_WANT_ASSERTION_SIGNED",
+            "SECURITY_WANT_ASSERTION_ENCRYPTED",
+            "SECURITY_ASSUME_EMAIL_IS_VERIFIED",
+        )
+    ),
     V("OIDC_ENABLED", BOOLEAN, "sign in by OpenID Connect"),
-    *(V(f"OIDC_{name}", TEXT, "OIDC: " + name.lower().replace("_", " "))
-      for name in ("DISPLAY_NAME", "ISSUER", "CLIENT_AUTH_METHOD", "SCOPE", "RESPONSE_TYPE", "RESPONSE_MODE", "DISPLAY",
-                   "PROMPT", "UID_FIELD", "CLIENT_ID", "HTTP_SCHEME", "HOST", "AUTH_ENDPOINT", "TOKEN_ENDPOINT",
-                   "USER_INFO_ENDPOINT", "JWKS_URI", "END_SESSION_ENDPOINT")),
+    *(
+        V(f"OIDC_{name}", TEXT, "OIDC: " + name.lower().replace("_", " "))
+        for name in (
+            "DISPLAY_NAME",
+            "ISSUER",
+            "CLIENT_AUTH_METHOD",
+            "SCOPE",
+            "RESPONSE_TYPE",
+            "RESPONSE_MODE",
+            "DISPLAY",
+            "PROMPT",
+            "UID_FIELD",
+            "CLIENT_ID",
+            "HTTP_SCHEME",
+            "HOST",
+            "AUTH_ENDPOINT",
+            "TOKEN_ENDPOINT",
+            "USER_INFO_ENDPOINT",
+            "JWKS_URI",
+            "END_SESSION_ENDPOINT",
+        )
+    ),
     V("OIDC_CLIENT_SECRET", SECRET, "OIDC: this server's secret"),
     V("OIDC_PORT", PORT, "OIDC: port"),
     V("OIDC_REDIRECT_URI", URL, "OIDC: where answers come back"),
     V("OIDC_IDP_LOGOUT_REDIRECT_URI", URL, "OIDC: where people go after signing out"),
-    *(V(f"OIDC_{name}", BOOLEAN, "OIDC: " + name.lower().replace("_", " "))
-      for name in ("DISCOVERY", "SEND_NONCE", "SEND_SCOPE_TO_TOKEN_ENDPOINT", "SECURITY_ASSUME_EMAIL_IS_VERIFIED",
-                   "USE_PKCE")),
+    *(
+        V(f"OIDC_{name}", BOOLEAN, "OIDC: " + name.lower().replace("_", " "))
+        for name in (
+            "DISCOVERY",
+            "SEND_NONCE",
+            "SEND_SCOPE_TO_TOKEN_ENDPOINT",
+            "SECURITY_ASSUME_EMAIL_IS_VERIFIED",
+            "USE_PKCE",
+        )
+    ),
 )
 
 LIMITS = (
@@ -337,8 +442,12 @@ LIMITS = (
     V("EMAIL_DOMAIN_ALLOWLIST", PIPED_HOSTS, "who may register"),
     V("EMAIL_DOMAIN_DENYLIST", PIPED_HOSTS, "who may not register", note="block domains in the administration instead"),
     V("EMAIL_DOMAIN_WHITELIST", PIPED_HOSTS, "old name of EMAIL_DOMAIN_ALLOWLIST", note="use EMAIL_DOMAIN_ALLOWLIST"),
-    V("EMAIL_DOMAIN_BLACKLIST", PIPED_HOSTS, "old name of EMAIL_DOMAIN_DENYLIST",
-      note="block domains in the administration instead"),
+    V(
+        "EMAIL_DOMAIN_BLACKLIST",
+        PIPED_HOSTS,
+        "old name of EMAIL_DOMAIN_DENYLIST",
+        note="block domains in the administration instead",
+    ),
     V("EMAIL_DOMAIN_LISTS_APPLY_AFTER_CONFIRMATION", BOOLEAN, "look again after an address is confirmed"),
     V("DISABLE_EMAIL_SUBSCRIPTIONS", BOOLEAN, "nobody follows by mail", since="4.6"),
     V("MAX_SESSION_ACTIVATIONS", integer(1, 1000), "browsers per person"),
@@ -348,9 +457,16 @@ LIMITS = (
     V("IP_RETENTION_PERIOD", integer(1, MANY), "seconds that addresses are kept"),
     V("SESSION_RETENTION_PERIOD", integer(1, MANY), "seconds that sessions are kept"),
     V("DISABLE_FOLLOWERS_SYNCHRONIZATION", BOOLEAN, "do not compare followers with other servers"),
-    *(V(f"FETCH_REPLIES_{name}", BOOLEAN if name == "ENABLED" else integer(0, MANY),
-        "replies: " + name.lower().replace("_", " "), since="4.4", removed="4.5")
-      for name in ("ENABLED", "COOLDOWN_MINUTES", "INITIAL_WAIT_MINUTES", "MAX_GLOBAL", "MAX_SINGLE", "MAX_PAGES")),
+    *(
+        V(
+            f"FETCH_REPLIES_{name}",
+            BOOLEAN if name == "ENABLED" else integer(0, MANY),
+            "replies: " + name.lower().replace("_", " "),
+            since="4.4",
+            removed="4.5",
+        )
+        for name in ("ENABLED", "COOLDOWN_MINUTES", "INITIAL_WAIT_MINUTES", "MAX_GLOBAL", "MAX_SINGLE", "MAX_PAGES")
+    ),
     V("DEEPL_API_KEY", SECRET, "translate with DeepL"),
     V("DEEPL_PLAN", choice("free", "pro"), "which DeepL"),
     V("LIBRE_TRANSLATE_ENDPOINT", URL, "translate with LibreTranslate"),
@@ -392,6 +508,18 @@ ELSEWHERE = {
 
 CONTRACT: dict[str, Variable] = {
     variable.name: variable
-    for group in (IDENTITY, SECRETS, PROCESSES, DATABASE, REDIS, OBJECT_STORAGE, MAIL, SEARCH, TELEMETRY, SIGN_IN, LIMITS)
+    for group in (
+        IDENTITY,
+        SECRETS,
+        PROCESSES,
+        DATABASE,
+        REDIS,
+        OBJECT_STORAGE,
+        MAIL,
+        SEARCH,
+        TELEMETRY,
+        SIGN_IN,
+        LIMITS,
+    )
     for variable in group
 }

@@ -63,7 +63,9 @@ def _unit_faults(host: str, units: Sequence[Mapping[str, Any]], queues: Sequence
         for queue in unit["queues"]:
             known, weight = queue_name(queue), queue.partition(",")[2]
             if known not in queues:
-                faults.append(f"{unit['name']} on {host} serves {known}, which is no queue of the application ({', '.join(queues)})")
+                faults.append(
+                    f"{unit['name']} on {host} serves {known}, which is no queue of the application ({', '.join(queues)})"
+                )
             if weight and not weight.isdigit():
                 faults.append(f"{unit['name']} on {host} gives {known} the weight {weight!r}; it is a whole number")
     return faults

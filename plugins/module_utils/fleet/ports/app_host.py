@@ -100,7 +100,9 @@ class AppHost:
     def write_bundle_config(self, release: str, settings: Mapping[str, object]) -> None:
         """Write Bundler's own settings file: the processes must find the gems where the build put them."""
         if settings:
-            lines = "".join(f"BUNDLE_{name.upper()}: {json.dumps(str(value))}\n" for name, value in sorted(settings.items()))
+            lines = "".join(
+                f"BUNDLE_{name.upper()}: {json.dumps(str(value))}\n" for name, value in sorted(settings.items())
+            )
             directory = self.root / "releases" / release
             self._run(["mkdir", "-p", ".bundle"], directory, self._surroundings({}))
             self._write_as_user(directory / ".bundle" / "config", f"---\n{lines}")
@@ -154,7 +156,14 @@ class AppHost:
 
     def _surroundings(self, more: Mapping[str, str]) -> dict[str, str]:
         home = pwd.getpwnam(self.user).pw_dir
-        base = {"PATH": self.path, "HOME": home, "USER": self.user, "LANG": "C.UTF-8", "RAILS_ENV": "production", "NODE_ENV": "production"}
+        base = {
+            "PATH": self.path,
+            "HOME": home,
+            "USER": self.user,
+            "LANG": "C.UTF-8",
+            "RAILS_ENV": "production",
+            "NODE_ENV": "production",
+        }
         return {**base, "GIT_TERMINAL_PROMPT": "0", **more}
 
     def _git(self, arguments: Sequence[str], more: Mapping[str, str] | None = None, *, may_fail: bool = False) -> str:
@@ -164,17 +173,36 @@ class AppHost:
     def _write_as_user(self, path: Path, text: str) -> None:
         self._run(["tee", "--", str(path)], path.parent, self._surroundings({}), text)
 
-    def _run(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str], text: str = "", *, may_fail: bool = False) -> str:
+    def _run(
+        self,
+        argv: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        text: str = "",
+        *,
+        may_fail: bool = False,
+    ) -> str:
         known = pwd.getpwnam(self.user)
         program = shutil.which(argv[0], path=self.path)
         if program is None:
             raise CommandError(f"there is no program {argv[0]} in {self.path}; is its package in app_packages?")
         # Whoever is not root is the user already, or fails at the first file.
-        identity: dict[str, Any] = {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        identity: dict[str, Any] = (
+            {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        )
         try:
             done: subprocess.CompletedProcess[str] = subprocess.run(
-                [program, *argv[1:]], cwd=directory, env=dict(environment), input=text, capture_output=True, text=True, errors="replace",
-                timeout=self.within, check=False, umask=0o022, **identity,
+                [program, *argv[1:]],
+                cwd=directory,
+                env=dict(environment),
+                input=text,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.within,
+                check=False,
+                umask=0o022,
+                **identity,
             )
         except subprocess.TimeoutExpired:
             raise CommandError(f"`{' '.join(argv)}` did not end within {self.within} s") from None

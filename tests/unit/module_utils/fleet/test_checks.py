@@ -66,7 +66,7 @@ def test_an_address_that_is_none_is_refused(text: str) -> None:
 def test_listening_must_be_exactly_there() -> None:
     wanted = checks.parse_listen("10.44.1.11:6379")
     here, loopback = wanted, Socket("tcp", "127.0.0.1", 6379)
-    everywhere, other = Socket("tcp", "0.0.0.0", 6379), Socket("tcp", "10.44.1.11", 22)  # noqa: S104
+    everywhere, other = Socket("tcp", "0.0.0.0", 6379), Socket("tcp", "10.44.1.11", 22)  # noqa: S104 - as text
     assert checks.judge_listen(wanted, {here, loopback, other}).ok
     assert checks.judge_listen(wanted, {loopback}) == Finding(
         False, "port 6379 is listened on at 127.0.0.1:6379, not at 10.44.1.11:6379"

@@ -21,7 +21,7 @@ PUBLIC: dict[str, object] = {
     "VAPID_PUBLIC_KEY": "BOx",
 }
 SECRETS: dict[str, object] = {
-    "DB_PASS": "it's a \"pass\" $word \\",
+    "DB_PASS": 'it\'s a "pass" $word \\',
     "SECRET_KEY_BASE": "k" * 64,
     "VAPID_PRIVATE_KEY": "v" * 40,
     "ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY": "a" * 32,
@@ -125,7 +125,10 @@ def test_what_looks_true_and_is_false_to_mastodon_is_refused(value: str) -> None
         ({"S3_ENABLED": True}, "S3_ENABLED=true needs S3_BUCKET"),
         ({**S3, "S3_ALIAS_HOST": "s3.example.org"}, "S3_ALIAS_HOST is the host of S3_ENDPOINT"),
         ({**S3, "AZURE_ENABLED": True}, "media go to one place"),
-        ({"S3_ENABLED": False, "S3_ENDPOINT": "https://s3.example.org"}, "S3_ENDPOINT needs S3_ALIAS_HOST or S3_HOSTNAME"),
+        (
+            {"S3_ENABLED": False, "S3_ENDPOINT": "https://s3.example.org"},
+            "S3_ENDPOINT needs S3_ALIAS_HOST or S3_HOSTNAME",
+        ),
         ({"SMTP_LOGIN": "me"}, "SMTP_LOGIN needs SMTP_PASSWORD"),
         ({"ES_ENABLED": True}, "ES_ENABLED=true needs ES_HOST"),
     ],
@@ -163,7 +166,9 @@ def test_no_message_repeats_a_secret(name: str, kind: str) -> None:
 
 
 def test_a_public_name_among_the_secrets_is_treated_as_one() -> None:
-    assert "hunter2" not in faults(secrets={"LIBRE_TRANSLATE_ENDPOINT": "hunter2", "DB_PORT": "hunter2"}, without=("DB_PORT",))
+    assert "hunter2" not in faults(
+        secrets={"LIBRE_TRANSLATE_ENDPOINT": "hunter2", "DB_PORT": "hunter2"}, without=("DB_PORT",)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
@@ -179,7 +184,9 @@ def test_a_known_name_is_no_extra() -> None:
 
 def test_every_name_is_in_one_place() -> None:
     assert not set(CONTRACT) & set(ELSEWHERE)
-    assert all(v.about and (v.since or SERIES[0]) in SERIES and (v.removed or SERIES[0]) in SERIES for v in CONTRACT.values())
+    assert all(
+        v.about and (v.since or SERIES[0]) in SERIES and (v.removed or SERIES[0]) in SERIES for v in CONTRACT.values()
+    )
 
 
 def test_a_series_reads_what_it_reads() -> None:

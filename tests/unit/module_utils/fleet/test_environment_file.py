@@ -25,12 +25,13 @@ def _accepted(value: str) -> bool:
     return True
 
 
-
 # Mostly what means something to somebody: chance alone would seldom put a backslash before a quote.
 VALUES = st.text(
     alphabet=st.one_of(st.sampled_from("'\"\\$`#{}()=! nrA1"), st.characters(exclude_categories=["Cs"])), max_size=12
 ).filter(_accepted)
-ENVIRONMENTS = st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,6}", fullmatch=True).map(lambda name: f"T_{name}"), VALUES, max_size=6)
+ENVIRONMENTS = st.dictionaries(
+    st.from_regex(r"[A-Z][A-Z0-9_]{0,6}", fullmatch=True).map(lambda name: f"T_{name}"), VALUES, max_size=6
+)
 
 DUMP = "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('T_')}))"
 
@@ -64,7 +65,9 @@ def _variable(found: re.Match[str]) -> str:
 
 def by_shell(path: Path) -> dict[str, str]:
     argv = ["sh", "-ec", 'set -a; . "$1"; exec "$2" -c "$3"', "sh", str(path), sys.executable, DUMP]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    )
     values: dict[str, str] = json.loads(done.stdout)
     return values
 

@@ -15,7 +15,10 @@ def unit(name: str, *queues: str) -> dict[str, object]:
 
 
 def test_a_whole_fleet_is_let_through() -> None:
-    assert fleet_faults({"a": [unit("main", "default,8", "scheduler")], "b": [unit("main", "default,8", "pull")]}, QUEUES) == []
+    assert (
+        fleet_faults({"a": [unit("main", "default,8", "scheduler")], "b": [unit("main", "default,8", "pull")]}, QUEUES)
+        == []
+    )
 
 
 def test_two_schedulers_are_refused_with_where_they_are() -> None:
@@ -30,7 +33,8 @@ def test_two_schedulers_on_one_host_are_two() -> None:
 
 def test_a_queue_that_nobody_serves_is_named() -> None:
     assert fleet_faults({"a": [unit("x", "default")]}, QUEUES) == [
-        f"no process in the fleet serves the queue {queue}; add it to a unit in sidekiq_units" for queue in ("pull", "scheduler")
+        f"no process in the fleet serves the queue {queue}; add it to a unit in sidekiq_units"
+        for queue in ("pull", "scheduler")
     ]
 
 
