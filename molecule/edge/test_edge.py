@@ -298,26 +298,29 @@ def test_a_tier_hears_nothing_of_the_visitor(actors: Actors, key: str) -> None:
     assert dict(actors.seen("bucket")[0]["headers"])["Host"] == "s3.upstairs.test"
 
 
+# What a bucket may say to its clients, and a visitor must not hear.
+LOUD = {
+    "Set-Cookie": "a=b",
+    "x-amz-request-id": "tx1",
+    "x-amz-meta-mtime": "1",
+    "x-amz-anything": "1",
+    "x-rgw-object-type": "Normal",
+    "Cache-Control": "private",
+    "Expires": "0",
+    "Vary": "Origin",
+    "Strict-Transport-Security": "max-age=1",
+    "Alt-Svc": "h3=':443'",
+    "Content-Security-Policy": "default-src *",
+    "X-Accel-Redirect": "/edge-health",
+    "Access-Control-Allow-Origin": "https://social",
+    "Content-Type": "image/png",
+    "ETag": '"e1"',
+    "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
+}
+
+
 def test_a_visitor_hears_nothing_of_a_tier(actors: Actors, key: str) -> None:
-    loud = {
-        "Set-Cookie": "a=b",
-        "x-amz-request-id": "tx1",
-        "x-amz-meta-mtime": "1",
-        "x-amz-anything": "1",
-        "x-rgw-object-type": "Normal",
-        "Cache-Control": "private",
-        "Expires": "0",
-        "Vary": "Origin",
-        "Strict-Transport-Security": "max-age=1",
-        "Alt-Svc": "h3=':443'",
-        "Content-Security-Policy": "default-src *",
-        "X-Accel-Redirect": "/edge-health",
-        "Access-Control-Allow-Origin": "https://social",
-        "Content-Type": "image/png",
-        "ETag": '"e1"',
-        "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
-    }
-    actors.play("bucket", key, body="picture", headers=loud)
+    actors.play("bucket", key, body="picture", headers=LOUD)
     for answer in (ask(key), ask(key)):
         assert answer.body == b"picture"
         names = sorted(
