@@ -65,8 +65,9 @@ def run(
     LOGS.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     lines: list[str] = []
-    with (LOGS / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(
+    with (
+        (LOGS / f"{name}.log").open("w") as log,
+        subprocess.Popen(
             [str(a) for a in argv],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
@@ -75,9 +76,9 @@ def run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        )
-        assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        for line in process.stdout:
+        ) as process,
+    ):
+        for line in process.stdout or ():
             lines.append(line)
             log.write(line)
             log.flush()

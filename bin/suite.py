@@ -43,6 +43,8 @@ class Tally:
         counted = re.findall(r"^(\d+) passed.* in [\d.:]+", re.sub(r"\x1b\[[0-9;]*m", "", outcome.output), re.MULTILINE)
         detail = f"  ({counted[-1]} tests)" if counted else ""
         say(f"{'ok  ' if good else 'FAIL'}  {name:<32} {outcome.seconds:6.0f} s{detail}")
+        for row in re.findall(r"^\| .*", outcome.output, re.MULTILINE):
+            say(f"      {row}")
         if good:
             self.passed += int(counted[-1]) if counted else 1
         else:
@@ -118,7 +120,8 @@ def all_scenarios(tally: Tally) -> None:
 def killed_half_way() -> Outcome:
     """Start making the site and kill it, with all its children, while the databases are made."""
     start, lines = time.monotonic(), []
-    process = subprocess.Popen(
+    reached = False
+    with subprocess.Popen(
         [sys.executable, "-m", "bin.lab", "up"],
         cwd=ROOT,
         text=True,
@@ -126,17 +129,14 @@ def killed_half_way() -> Outcome:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    )
-    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-    reached = False
-    for line in process.stdout:
-        lines.append(line)
-        if "PLAY [Converge PostgreSQL]" in line:
-            time.sleep(5)
-            os.killpg(process.pid, signal.SIGKILL)
-            reached = True
-            break
-    process.wait()
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            if "PLAY [Converge PostgreSQL]" in line:
+                time.sleep(5)
+                os.killpg(process.pid, signal.SIGKILL)
+                reached = True
+                break
     return Outcome(0 if reached else 1, time.monotonic() - start, "".join(lines))
 
 
@@ -147,7 +147,8 @@ def site(tally: Tally) -> None:
     if not tally.add("make lab, again: it finishes", run("site-up", [sys.executable, "-m", "bin.lab", "up"])):
         return
     for name in ("acceptance", "bad_input", "rehearsals"):
-        tally.add(name.replace("_", " "), pytest(name, f"tests/{name}"))
+        # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
+        tally.add(name.replace("_", " "), pytest(name, "-rP", f"tests/{name}"))
 
 
 def clean() -> None:

@@ -42,8 +42,8 @@ def swap(old: str, new: str) -> Callable[[str], str]:
 
 
 SLIPS = (
-    Slip("a required variable is missing", "group_vars/app/app.yml", swap("app_repository:", "app_repositroy:"),
-         ("app_repository", "missing"), "app"),
+    Slip("a required variable is missing", "group_vars/web/web.yml", swap("web_address:", "web_adress:"),
+         ("web_address", "missing"), "web"),
     Slip("an unknown environment name", "group_vars/app/app.yml", swap("  S3_BUCKET:", "  3_BUCKET:"),
          ("3_BUCKET", "S3_BUCKET"), "app"),
     Slip("TRUE for true", "group_vars/app/app.yml", swap("S3_ENABLED: true", 'S3_ENABLED: "TRUE"'),
@@ -51,7 +51,7 @@ SLIPS = (
     Slip("a password with a new line", "group_vars/app/app.yml",
          swap('DB_PASS: "{{ lab_secrets.database }}"', 'DB_PASS: "two\\nlines"'), ("DB_PASS", "line"), "app"),
     Slip("one host with another environment", "host_vars/freud.yml",
-         add('app_environment: {LOCAL_DOMAIN: other.test}'), ("LOCAL_DOMAIN", "freud"), "app"),
+         add("app_environment_extra: {A_NEW_NAME: here}"), ("A_NEW_NAME", "freud", "same environment"), "app"),
     Slip("two schedulers", "host_vars/freud.yml",
          add("sidekiq_units: [{name: all, queues: [default, push, ingress, mailers, pull, scheduler, fasp], concurrency: 2}]"),
          ("scheduler", "yakko", "freud"), "sidekiq"),
@@ -95,7 +95,8 @@ def test_it_is_refused_in_words_before_anything_changes(slip: Slip, tmp_path: Pa
 def test_a_slip_for_the_last_role_stops_the_whole_run_at_its_beginning(tmp_path: Path) -> None:
     inventory = tmp_path / "lab"
     shutil.copytree(ROOT / "inventories/lab", inventory)
-    (inventory / "host_vars/esme.yml").open("a").write("edge_certificates: []\n")
+    file = inventory / "host_vars/esme.yml"
+    file.write_text(file.read_text() + "edge_certificates: []\n")
     done = converge(inventory)
     assert done.returncode != 0
     assert "PLAY [Converge" not in done.stdout

@@ -67,4 +67,4 @@ def crowd(site: Site) -> Iterator[Crowd]:
     """Visitors who come while the story goes on; the fixture prints what they saw."""
     with Crowd(site, reads_per_second=20, posts_per_second=4) as visitors:
         yield visitors
-    print(visitors.report(os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[-1].split(" ")[0]))
+    print("\n" + visitors.report(os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[-1].split(" ")[0]))

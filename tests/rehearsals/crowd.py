@@ -105,14 +105,13 @@ class Crowd:
             answer = visitor.ask(
                 "GET", SOCIAL, "/api/v1/admin/audit", headers={"Authorization": f"Bearer {visitor.token}"}
             )
-            books: list[dict[str, Any]] = json.loads(answer.data)
-            seen: dict[str, list[int]] = {}
-            for status in books:
-                seen.setdefault(status["uuid"], []).append(status["fan_out_runs"])
+            books: list[dict[str, Any]] = json.loads(answer.data)["statuses"]
+            runs = {status["uuid"]: status["fan_out_runs"] for status in books}
             mine = self.acknowledged()
-            lost = mine - seen.keys()
-            doubled = {uuid for uuid in mine if len(seen.get(uuid, [])) > 1}
-            idle = {uuid for uuid in mine if uuid in seen and max(seen[uuid]) < 1}
+            lost = mine - runs.keys()
+            # The uuid is unique in the database; a second post of it is refused and counted.
+            doubled = {status["uuid"] for status in books if status["uuid"] in mine and status["duplicate_posts"]}
+            idle = {uuid for uuid in mine if runs.get(uuid) == 0}
             if not idle or time.monotonic() > deadline:
                 return lost, doubled, idle
             time.sleep(0.5)
