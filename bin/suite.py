@@ -113,8 +113,7 @@ def all_scenarios(tally: Tally) -> None:
     if not tally.add("host image", first):
         return
     with ThreadPoolExecutor(SCENARIOS_AT_ONCE) as pool:
-        for name, outcome in pool.map(lambda n: (n, scenario(n)), scenarios()):
-            tally.add(f"scenario {name}", outcome)
+        list(pool.map(lambda name: tally.add(f"scenario {name}", scenario(name)), scenarios()))
 
 
 def killed_half_way() -> Outcome:

@@ -15,10 +15,10 @@ ROOMS = (
     "vars/main.yml",
     "meta/main.yml",
     "meta/argument_specs.yml",
-    *(f"tasks/{part}.yml" for part in ("main", "preflight", "configure", "verify")),
+    *(f"tasks/{part}.yml" for part in ("main", "preflight", "converge", "configure", "verify")),
 )
 # A role without packages or units of its own has no room for them.
-STORY = ["preflight.yml", "install.yml", "configure.yml", "service.yml"]
+STORY = ["install.yml", "configure.yml", "service.yml"]
 SECTIONS = ("Does", "Does NOT", "Entry points", "Variables")
 # Roles that visitors' requests go through: a host must be able to step aside.
 SERVING = ("edge", "web", "streaming", "sidekiq")
@@ -34,23 +34,30 @@ def have_all_rooms(tree: Tree) -> list[str]:
     ]
 
 
+def _imports(tree: Tree, file: str) -> tuple[list[str], list[str]]:
+    """Return the files that a table of contents imports, and a fault for each task that imports nothing."""
+    imported, faults = [], []
+    for task in tree.tasks(file):
+        if task.module != "import_tasks":
+            what = f"{task.module or 'a block'} stands in {PurePosixPath(file).name}"
+            faults.append(f"{task.where}: {what}: move it, a table of contents only imports files")
+        else:
+            argument = task.argument
+            imported.append(str(argument.get("file", "") if isinstance(argument, dict) else argument))
+    return imported, faults
+
+
 def begin_with_a_table_of_contents(tree: Tree) -> list[str]:
-    """tasks/main.yml imports the rooms in the order of time and does nothing itself."""
+    """tasks/main.yml judges, then converges; tasks/converge.yml imports the rooms in the order of time."""
     faults = []
     for role in tree.roles:
-        file = f"roles/{role}/tasks/main.yml"
-        imported = []
-        for task in tree.tasks(file):
-            if task.module != "import_tasks":
-                faults.append(
-                    f"{task.where}: {task.module or 'a block'} stands in main.yml: move it, main.yml only imports files"
-                )
-            else:
-                argument = task.argument
-                imported.append(str(argument.get("file", "") if isinstance(argument, dict) else argument))
         told = [part for part in STORY if f"roles/{role}/tasks/{part}" in tree.files]
-        if imported[:1] != STORY[:1] or [part for part in imported if part in STORY] != told:
-            faults.append(f"{file}: imports {', '.join(imported)}: {', '.join(told)} belong there in this order")
+        for name, wanted in (("main.yml", ["preflight.yml", "converge.yml"]), ("converge.yml", told)):
+            file = f"roles/{role}/tasks/{name}"
+            imported, wrong = _imports(tree, file)
+            faults += wrong
+            if [part for part in imported if part in wanted] != wanted:
+                faults.append(f"{file}: imports {', '.join(imported)}: {', '.join(wanted)} belong there in this order")
     return faults
 
 

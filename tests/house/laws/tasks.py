@@ -108,11 +108,11 @@ def set_few_facts(tree: Tree) -> list[str]:
 
 
 def say_where_they_stand(tree: Tree) -> list[str]:
-    """A task's name is a sentence; outside main.yml it begins with its file's name."""
+    """A task's name is a sentence; outside the tables of contents it begins with its file's name."""
     faults = []
     for file in tree.task_files("tasks"):
         stem = PurePosixPath(file).stem
-        prefix = "" if stem == "main" else f"{stem} | "
+        prefix = "" if stem in ("main", "converge") else f"{stem} | "
         for task in tree.tasks(file):
             name = str(task.body.get("name", ""))
             if not name and not task.module:
