@@ -21,7 +21,7 @@ import time
 import zlib
 from pathlib import Path
 
-from bin.programs import LOGS, ROOT, Outcome, fail, only_one, recaps, run, say
+from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, podman, recaps, run, say
 
 NAME = os.environ.setdefault("UPSTAIRS_LAB", "lab")
 NETS = {"lab": "10.44", "test": "10.45"}
@@ -172,20 +172,6 @@ def app_token() -> str:
     """Return the API token of the tiny app's user: derived from a secret, as its README says."""
     secrets: dict[str, str] = json.loads((STATE / "secrets.json").read_text())
     return hmac.new(secrets["secret_key_base"].encode(), b"tiny-mastodon-api-token", hashlib.sha256).hexdigest()
-
-
-def podman(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run podman as root."""
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
-    return subprocess.run([*as_root, "podman", *arguments], capture_output=True, text=True, check=False)
-
-
-def listed(*arguments: str) -> list[str]:
-    """Return the lines that a listing of podman prints."""
-    done = podman(*arguments)
-    if done.returncode != 0:
-        fail(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.split()
 
 
 def down() -> None:

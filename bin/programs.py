@@ -87,14 +87,28 @@ def run(
     return Outcome(process.wait(), time.monotonic() - start, "".join(lines))
 
 
+def podman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run podman as root, who owns the lab's hosts."""
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    return subprocess.run([*as_root, "podman", *arguments], capture_output=True, text=True, check=False)
+
+
+def listed(*arguments: str) -> list[str]:
+    """Return the words that a listing of podman prints."""
+    done = podman(*arguments)
+    if done.returncode != 0:
+        fail(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.split()
+
+
 def tail(output: str, count: int = TAIL_LINES) -> str:
     """Return the last lines, where programs say what went wrong."""
     return "\n".join("    " + line for line in output.rstrip("\n").split("\n")[-count:])
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _RECAP = re.compile(
-    r"^(?:\x1b\[[0-9;]*m)*(?P<host>[\w.-]+)\s*(?:\x1b\[[0-9;]*m)*\s*: (?:\x1b\[[0-9;]*m)*ok=(?P<ok>\d+)\D+changed=(?P<changed>\d+)"
-    r"\D+unreachable=(?P<unreachable>\d+)\D+failed=(?P<failed>\d+)",
+    r"^(?P<host>[\w.-]+)\s*: ok=\d+\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)",
     re.MULTILINE,
 )
 
@@ -111,5 +125,5 @@ def recaps(output: str) -> dict[str, Recap]:
     """Return the recap of each host that a run of ansible-playbook printed."""
     return {
         m["host"]: Recap(int(m["changed"]), bool(int(m["unreachable"]) + int(m["failed"])))
-        for m in _RECAP.finditer(output)
+        for m in _RECAP.finditer(_COLOUR.sub("", output))
     }

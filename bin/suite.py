@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from bin.programs import LOGS, ROOT, Outcome, fail, only_one, run, say, tail
+from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, run, say, tail
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores; more only makes each wait for the other.
@@ -152,14 +152,8 @@ def site(tally: Tally) -> None:
 
 def clean() -> None:
     """Remove every host that a test of any clone left, by its label, and this clone's state of them."""
-    listed = subprocess.run(
-        ["podman", "ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    if hosts := listed.stdout.split():
-        run("clean", ["podman", "rm", "--force", "--time", "0", *hosts])
+    if hosts := listed("ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"):
+        listed("rm", "--force", "--time", "0", *hosts)
 
 
 def test() -> None:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person is told of a run, and that two runs do not meet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bin.programs import ROOT, Recap, only_one, recaps, run
+
+RECAP = """
+PLAY RECAP *********************************************************************
+alice                      : ok=7    changed=2    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+\x1b[0;31mdot-1\x1b[0m                      : \x1b[0;32mok=2   \x1b[0m changed=0    \x1b[1;31munreachable=1   \x1b[0m failed=0    skipped=0
+esme                       : ok=2    changed=0    unreachable=0    failed=1    skipped=0    rescued=0    ignored=0
+"""
+
+
+def test_a_recap_is_read_with_and_without_colours() -> None:
+    assert recaps(RECAP) == {"alice": Recap(2, False), "dot-1": Recap(0, True), "esme": Recap(0, True)}
+
+
+def test_what_is_no_recap_says_nothing() -> None:
+    assert recaps("alice: ok=1\nTASK [changed=3]\n") == {}
+
+
+def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    second = (
+        "from pathlib import Path; from bin.programs import only_one\n"
+        f"with only_one(Path({str(lock)!r}), 'make lab'): print('in')"
+    )
+    with only_one(lock, "make lab"):
+        done = subprocess.run([sys.executable, "-c", second], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "make lab is already running (process " in done.stderr
+    done = subprocess.run([sys.executable, "-c", second], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "in\n"
+
+
+def test_all_that_a_program_says_is_kept_with_how_it_ended() -> None:
+    outcome = run("unit-test", [sys.executable, "-c", "import sys; print('out'); sys.exit('err')"])
+    assert outcome.status == 1
+    assert set(outcome.output.splitlines()) == {"out", "err"}
+    assert (ROOT / ".cache/logs/unit-test.log").read_text() == outcome.output
+
+
+@pytest.mark.parametrize("arguments", [["bin.lab"], ["bin.lab", "upp"], ["bin.suite", "chekc"]])
+def test_an_unknown_verb_is_answered_with_the_known_ones(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "usage: python -m" in done.stderr
