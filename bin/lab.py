@@ -21,7 +21,7 @@ import time
 import zlib
 from pathlib import Path
 
-from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, podman, recaps, run, say
+from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, podman, recaps, run, say, stop_on_signals
 
 NAME = os.environ.setdefault("UPSTAIRS_LAB", "lab")
 NETS = {"lab": "10.44", "test": "10.45"}
@@ -200,6 +200,7 @@ def down() -> None:
 
 def main(arguments: list[str]) -> None:
     """Do what the command line asks."""
+    stop_on_signals()
     verbs = {"up": up, "down": down}
     if len(arguments) != 1 or arguments[0] not in verbs:
         fail(__doc__ or "")

@@ -6,19 +6,23 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
 TAIL_LINES = 120
 _print_lock = threading.Lock()
+# Process groups of the programs that run now. Each program leads one, so that all it started can be stopped with it.
+_running: set[int] = set()
 
 
 def say(text: str = "") -> None:
@@ -76,15 +80,32 @@ def run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            start_new_session=True,
         ) as process,
     ):
+        _running.add(process.pid)
         for line in process.stdout or ():
             lines.append(line)
             log.write(line)
             log.flush()
             if show:
                 say(line.rstrip("\n"))
+        _running.discard(process.pid)
     return Outcome(process.wait(), time.monotonic() - start, "".join(lines))
+
+
+def stop_with_everything(number: int, _frame: object) -> NoReturn:
+    """On a signal: stop what runs, with all that it started, then leave by an exception, so that what was made is removed."""
+    for group in list(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
+    raise SystemExit(128 + number)
+
+
+def stop_on_signals() -> None:
+    """Let a termination and Ctrl-C stop the programs that run, too."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop_with_everything)
 
 
 def podman(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -19,9 +19,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, run, say, tail
+from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, run, say, stop_on_signals, tail
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores; more only makes each wait for the other.
@@ -133,8 +132,11 @@ def killed_half_way() -> Outcome:
             lines.append(line)
             if "PLAY [Converge PostgreSQL]" in line:
                 time.sleep(5)
-                os.killpg(process.pid, signal.SIGKILL)
-                reached = True
+                # Ansible leads a process group of its own; nobody gets to tidy up.
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                for group in (process.pid, *map(int, children)):
+                    os.killpg(group, signal.SIGKILL)
+                reached = bool(children)
                 break
     return Outcome(0 if reached else 1, time.monotonic() - start, "".join(lines))
 
@@ -171,14 +173,9 @@ def test() -> None:
     tally.close(start)
 
 
-def terminate(number: int, _frame: object) -> NoReturn:
-    """Turn a termination into an exception, so that what was started is removed."""
-    raise SystemExit(128 + number)
-
-
 def main(arguments: list[str]) -> None:
     """Do what the command line asks."""
-    signal.signal(signal.SIGTERM, terminate)
+    stop_on_signals()
     start = time.monotonic()
     match arguments:
         case ["check"]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,24 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(arguments: list[str]) -
     done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "usage: python -m" in done.stderr
+
+
+def test_a_run_that_is_terminated_takes_along_all_that_it_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    child = f"import pathlib, time, os; pathlib.Path({str(started)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    parent = (
+        "import sys; from bin.programs import run, stop_on_signals\n"
+        f"stop_on_signals(); run('unit-test-stop', ['sh', '-c', '\"$0\" -c \"$1\" & wait', sys.executable, {child!r}])"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT) as process:
+        deadline = time.monotonic() + 20
+        while not (started.exists() and started.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    child_stat = Path(f"/proc/{started.read_text()}/stat")
+    deadline = time.monotonic() + 20
+    while child_stat.exists() and child_stat.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline, "the grandchild lives on"
+        time.sleep(0.05)
