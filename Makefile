@@ -25,7 +25,7 @@ test: setup ## Everything: check, every role's scenario, the site, its acceptanc
 molecule-%: setup ## One role's scenario, e.g. make molecule-redis
 	@$(PYTHON) -m bin.suite scenario $*
 
-rehearse-%: setup ## One rehearsal on the lab that make lab keeps, e.g. make rehearse-web-leaves
+rehearse-%: setup ## One rehearsal on the lab that make lab keeps, e.g. make rehearse-web_host
 	@$(PYTHON) -m bin.suite rehearse $*
 
 bench: setup ## Measure the lab: a no-op run against the floor, the edge against a bare nginx
