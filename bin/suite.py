@@ -131,7 +131,7 @@ def killed_half_way() -> Outcome:
     ) as process:
         for line in process.stdout or ():
             lines.append(line)
-            if "PLAY [Converge PostgreSQL]" in line:
+            if "PLAY [PostgreSQL: converge]" in line:
                 time.sleep(5)
                 # Ansible leads a process group of its own; nobody gets to tidy up.
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
