@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bin.lab import STATE, address, groups
+from bin.lab import SITE, STATE
 from bin.programs import ROOT, fail, run, say
 
 ROUNDS = 3
@@ -92,7 +92,7 @@ def nothing_to_do(executions: Path) -> float:
 
 def bench_run() -> None:
     """Measure the run that finds nothing to do."""
-    hosts, executions = list(groups()), STATE / "executions.json"
+    hosts, executions = list(SITE.features), STATE / "executions.json"
     pairs = []
     for number in range(1, ROUNDS + 1):
         pairs.append((nothing_to_do(executions), floor(hosts)))
@@ -146,7 +146,7 @@ def cached_picture() -> str:
 
 def bench_edge() -> None:
     """Measure the edge's cache against a bare nginx."""
-    path, ip = cached_picture(), address(EDGE)
+    path, ip = cached_picture(), SITE.address(EDGE)
     ssh(EDGE, f"install -d {BARE_DIRECTORY} {BARE_DIRECTORY}/files$(dirname {path}); chmod -R a+rX {BARE_DIRECTORY}")
     for name, text in (
         ("nginx.conf", BARE),

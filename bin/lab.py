@@ -12,39 +12,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import shutil
-import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 
-from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, podman, recaps, run, say, stop_on_signals
+from bin.picture import picture
+from bin.programs import LOGS, ROOT, fail, listed, only_one, podman, recaps, remove_hosts, say, stop_on_signals
+from bin.site import Site
 
-NAME = os.environ.setdefault("UPSTAIRS_LAB", "lab")
-NETS = {"lab": "10.44", "test": "10.45"}
-if NAME not in NETS:
-    fail(f"UPSTAIRS_LAB is {NAME!r}: say lab or test")
-NET = NETS[NAME]
-STATE = ROOT / ".lab" / NAME
-INVENTORY = ROOT / "inventories" / "lab"
-# The recap and what changed are for people; every task that found nothing to do is for the log of a verbose run.
-QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "no", "ANSIBLE_NOCOLOR": "1"}
-
-
-def playbook(name: str, path: str, *arguments: str, show: bool = True) -> Outcome:
-    """Run one playbook against the lab."""
-    return run(
-        f"{NAME}-{name}", ["ansible-playbook", "-i", INVENTORY, ROOT / path, *arguments], show=show, environment=QUIET
-    )
+SITE = Site.of_environment()
+NAME = SITE.name
+STATE = SITE.state
 
 
 def step(number: int, title: str, name: str, path: str) -> int:
     """Run one playbook of ``up``; return how many changes it made, or leave with what to do next."""
     say(f"\n=== {number}/3  {title}")
-    outcome = playbook(name, path)
+    outcome = SITE.playbook(name, path, show=True)
     if outcome.status != 0:
         broken = [host for host, recap in recaps(outcome.output).items() if recap.broken]
         if name == "verify" and broken:
@@ -74,36 +59,6 @@ def up() -> None:
         say(f"\n{'Nothing had to be changed' if not changes else f'{changes} changes'}, in {took:.0f} s.")
 
 
-def groups() -> dict[str, list[str]]:
-    """Return the groups (features) of each host of the inventory."""
-    listed = subprocess.run(
-        ["ansible-inventory", "-i", str(INVENTORY), "--list"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    tree = json.loads(listed.stdout)
-    found: dict[str, list[str]] = {}
-
-    def walk(group: str, above: tuple[str, ...]) -> None:
-        for host in tree.get(group, {}).get("hosts", []):
-            found.setdefault(host, []).extend(g for g in (*above, group) if g not in found.get(host, []))
-        for child in tree.get(group, {}).get("children", []):
-            walk(child, (*above, group))
-
-    for top in tree["all"]["children"]:
-        walk(top, ())
-    return found
-
-
-def address(host: str) -> str:
-    """Return a lab host's address, from the file that gives it."""
-    text = (INVENTORY / "host_vars" / f"{host}.yml").read_text()
-    return text.split("ansible_host:")[1].strip().strip('"').replace("{{ lab_net }}", NET)
-
-
-def edges() -> list[str]:
-    """Return the addresses of the edges."""
-    return [address(host) for host, features in groups().items() if "edge" in features]
-
-
 def write_private(name: str, text: str) -> None:
     """Write a file of the lab's state that only its owner may read."""
     path = STATE / name
@@ -115,15 +70,15 @@ def write_settings() -> None:
     """Write what makes commands at this lab short: settings for curl and ssh, the API token, a picture."""
     token = app_token()
     write_private("token", token + "\n")
-    names = "".join(f'resolve = "{name}.upstairs.test:443:{edges()[0]}"\n' for name in ("social", "media"))
+    names = "".join(f'resolve = "{name}.upstairs.test:443:{SITE.edges[0]}"\n' for name in ("social", "media"))
     write_private("curlrc", f'cacert = "{STATE}/ca.pem"\nheader = "Authorization: Bearer {token}"\n{names}')
     common = (
         f"  User ops\n  IdentityFile {STATE}/id_ed25519\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
         f"  ControlMaster auto\n  ControlPath ~/.ssh/upstairs-{NAME}-%h\n  ControlPersist 60\n"
     )
     hosts = "".join(
-        f"Host {host}\n  HostName {address(host)}\n  UserKnownHostsFile {STATE}/known_hosts/{host}\n{common}"
-        for host in groups()
+        f"Host {host}\n  HostName {SITE.address(host)}\n  UserKnownHostsFile {STATE}/known_hosts/{host}\n{common}"
+        for host in SITE.features
     )
     (Path.home() / ".ssh").mkdir(mode=0o700, exist_ok=True)
     write_private("ssh_config", hosts)
@@ -131,30 +86,19 @@ def write_settings() -> None:
         (STATE / "picture.png").write_bytes(picture())
 
 
-def picture(side: int = 256) -> bytes:
-    """Return a PNG of two slopes that meet: something to post."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-    rows = b"".join(b"\0" + b"".join(bytes((x, y, abs(x - y))) for x in range(side)) for y in range(side))
-    head = side.to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
 def show(broken: list[str]) -> None:
     """Print the hosts with their health, the names, and three things to try."""
     say(f"\n{'host':<8} {'address':<12} {'site':<9} {'health':<8} features")
-    for host, features in groups().items():
+    for host, features in SITE.features.items():
         site = next(f for f in features if f in ("basement", "cloud"))
         rest = " ".join(f for f in features if f not in ("base", "app", site))
-        say(f"{host:<8} {address(host):<12} {site:<9} {'BROKEN' if host in broken else 'healthy':<8} {rest}")
+        say(f"{host:<8} {SITE.address(host):<12} {site:<9} {'BROKEN' if host in broken else 'healthy':<8} {rest}")
     curl = f"curl -sK {(STATE / 'curlrc').relative_to(ROOT)}"
     say(f"""
-https://social.upstairs.test   the instance         (through the edges {" and ".join(edges())})
+https://social.upstairs.test   the instance         (through the edges {" and ".join(SITE.edges)})
 https://media.upstairs.test    the media read name  (the same edges, in front of the bucket)
-https://s3.upstairs.test       the media write name (the bucket, {address("franz")})
-In a browser: trust {(STATE / "ca.pem").relative_to(ROOT)} and put `{edges()[0]} social.upstairs.test media.upstairs.test` into /etc/hosts.
+https://s3.upstairs.test       the media write name (the bucket, {SITE.address("franz")})
+In a browser: trust {(STATE / "ca.pem").relative_to(ROOT)}, and /etc/hosts: `{SITE.edges[0]} social.upstairs.test media.upstairs.test`.
 
 Three things to try:
   1. Post a picture:
@@ -170,32 +114,20 @@ Log in:  ssh -F .lab/{NAME}/ssh_config alice         Take it away:  make lab-dow
 
 def app_token() -> str:
     """Return the API token of the tiny app's user: derived from a secret, as its README says."""
-    secrets: dict[str, str] = json.loads((STATE / "secrets.json").read_text())
-    return hmac.new(secrets["secret_key_base"].encode(), b"tiny-mastodon-api-token", hashlib.sha256).hexdigest()
+    return hmac.new(SITE.secrets["secret_key_base"].encode(), b"tiny-mastodon-api-token", hashlib.sha256).hexdigest()
 
 
 def down() -> None:
     """Remove the hosts, their network and their secrets; then the images, where no other host uses them."""
     with only_one(ROOT / ".lab" / f"{NAME}.lock", "make lab"):
-        hosts = listed(
-            "ps",
-            "--all",
-            "--quiet",
-            "--filter",
-            f"label=upstairs.lab={NAME}",
-            "--filter",
-            f"label=upstairs.root={ROOT}",
-        )
-        if hosts:
-            say(f"Remove {len(hosts)} hosts")
-            listed("rm", "--force", "--time", "0", *hosts)
+        removed = remove_hosts(f"upstairs.lab={NAME}", f"upstairs.root={ROOT}")
         if not listed("ps", "--all", "--quiet", "--filter", f"label=upstairs.lab={NAME}"):
             podman("network", "rm", f"upstairs-{NAME}")
         shutil.rmtree(STATE, ignore_errors=True)
         if not listed("ps", "--all", "--quiet", "--filter", "label=upstairs.root"):
             for image in listed("images", "--quiet", "--filter", "label=upstairs.image"):
                 podman("rmi", "--force", image)
-        say("The lab is gone." if hosts else "There was no lab.")
+        say(f"The lab is gone, with its {removed} hosts." if removed else "There was no lab.")
 
 
 def main(arguments: list[str]) -> None:

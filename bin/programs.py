@@ -31,7 +31,7 @@ def say(text: str = "") -> None:
         print(text, flush=True)
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     """Leave with a sentence and no traceback."""
     sys.stdout.flush()
     raise SystemExit(text)
@@ -120,6 +120,14 @@ def listed(*arguments: str) -> list[str]:
     if done.returncode != 0:
         fail(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.split()
+
+
+def remove_hosts(*labels: str) -> int:
+    """Remove the hosts that carry all of these labels; return how many there were."""
+    filters = [word for label in labels for word in ("--filter", f"label={label}")]
+    if hosts := listed("ps", "--all", "--quiet", *filters):
+        listed("rm", "--force", "--time", "0", *hosts)
+    return len(hosts)
 
 
 def tail(output: str, count: int = TAIL_LINES) -> str:

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bin.programs import LOGS, ROOT, Outcome, fail, listed, only_one, podman, run, say, stop_on_signals, tail
+from bin.programs import LOGS, ROOT, Outcome, fail, only_one, podman, remove_hosts, run, say, stop_on_signals, tail
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores; more only makes each wait for the other.
@@ -155,8 +155,7 @@ def site(tally: Tally) -> None:
 
 def clean() -> None:
     """Remove every host that a test of any clone left, by its label, their network, and this clone's keys to them."""
-    if hosts := listed("ps", "--all", "--quiet", "--filter", "label=upstairs.lab=test"):
-        listed("rm", "--force", "--time", "0", *hosts)
+    remove_hosts("upstairs.lab=test")
     # There may be none; and if it stays for another reason, the next run uses it.
     podman("network", "rm", "upstairs-test")
     shutil.rmtree(ROOT / ".lab" / "test", ignore_errors=True)

@@ -3,78 +3,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import socket
 import ssl
-import subprocess
-import zlib
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import testinfra
 import urllib3
 from websockets.sync.client import ClientConnection, connect
 
-ROOT = Path(__file__).resolve().parent.parent
+from bin import site
+
 SOCIAL = "social.upstairs.test"
 MEDIA = "media.upstairs.test"
 
 
-@dataclass(frozen=True)
-class Site:
-    """One lab: ``name`` says which (UPSTAIRS_LAB), ``state`` is where its keys are."""
-
-    name: str
-
-    @classmethod
-    def of_environment(cls) -> Site:
-        """Return the lab that UPSTAIRS_LAB names."""
-        return cls(os.environ.get("UPSTAIRS_LAB", "lab"))
-
-    @property
-    def state(self) -> Path:
-        """Return the directory of the lab's secrets."""
-        return ROOT / ".lab" / self.name
-
-    @cached_property
-    def inventory(self) -> dict[str, Any]:
-        """Return the inventory as Ansible reads it."""
-        listed = subprocess.run(
-            ["ansible-inventory", "-i", "inventories/lab", "--list"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "UPSTAIRS_LAB": self.name},
-        )
-        tree: dict[str, Any] = json.loads(listed.stdout)
-        return tree
-
-    def hosts(self, group: str) -> list[str]:
-        """Return the hosts of a group and of its children, sorted."""
-        entry = self.inventory.get(group, {})
-        found = set(entry.get("hosts", []))
-        for child in entry.get("children", []):
-            found.update(self.hosts(child))
-        return sorted(found)
-
-    def address(self, host: str) -> str:
-        """Return the address of a host."""
-        net = {"lab": "10.44", "test": "10.45"}[self.name]
-        text = (ROOT / "inventories/lab/host_vars" / f"{host}.yml").read_text()
-        match = re.search(r"lab_net }}\.([\d.]+)", text)
-        assert match, f"no address in host_vars/{host}.yml"
-        return f"{net}.{match[1]}"
-
-    @cached_property
-    def secrets(self) -> dict[str, str]:
-        """Return the generated secrets by name."""
-        found: dict[str, str] = json.loads((self.state / "secrets.json").read_text())
-        return found
+class Site(site.Site):
+    """One lab, with a way onto its hosts."""
 
     def host(self, name: str) -> Any:
         """Return testinfra's view of a host, as root."""
@@ -134,16 +78,3 @@ class Visitor:
         context = ssl.create_default_context(cafile=self.ca)
         plain = socket.create_connection((self.edge, 443), timeout=10)
         return connect(f"wss://{SOCIAL}{path}", sock=plain, ssl=context, open_timeout=10)
-
-
-def picture(seed: int, side: int = 64) -> bytes:
-    """Return a valid PNG that differs by ``seed``."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-    rows = b"".join(
-        b"\0" + bytes((seed * 31 + x * y * c) % 256 for x in range(side) for c in (1, 3, 7)) for y in range(side)
-    )
-    head = side.to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -15,7 +15,8 @@ import dns.query
 import dns.rdatatype
 import pytest
 
-from tests.visitors import MEDIA, SOCIAL, Site, Visitor, picture
+from bin.picture import picture
+from tests.visitors import MEDIA, SOCIAL, Site, Visitor
 
 
 def until(question: Callable[[], Any], what: str, seconds: float = 20) -> Any:
@@ -138,12 +139,11 @@ def test_writing_methods_are_refused_on_the_read_name(visitor: Visitor) -> None:
 
 def test_rails_sees_the_visitor_and_not_the_edge(site: Site, visitor: Visitor) -> None:
     status = visitor.post_status("where from", secrets.token_hex(12))
-    controller = {"lab": "10.44.0.1", "test": "10.45.0.1"}[site.name]
-    assert status["created_from"] == controller
+    assert status["created_from"] == site.controller
     forged = visitor.post(
         "/api/v1/statuses", {"status": "forged", "uuid": secrets.token_hex(12)}, **{"X-Forwarded-For": "203.0.113.7"}
     )
-    assert forged.json()["created_from"] == controller
+    assert forged.json()["created_from"] == site.controller
 
 
 def test_every_queue_has_a_process_and_the_scheduler_exactly_one(visitor: Visitor) -> None:

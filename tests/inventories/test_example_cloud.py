@@ -8,8 +8,8 @@ import os
 import subprocess
 from typing import Any
 
+from bin.programs import ROOT
 from tests.inventories.hcloud_api import CLOUD, hcloud_api
-from tests.visitors import ROOT
 
 
 def read(endpoint: str, token: str = "example") -> subprocess.CompletedProcess[str]:

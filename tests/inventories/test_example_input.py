@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bin.programs import ROOT
 from tests.inventories.hcloud_api import hcloud_api
-from tests.visitors import ROOT
 
 EXAMPLE = ROOT / "inventories/example"
 LIST = "group_vars/all/vault.yml.example"

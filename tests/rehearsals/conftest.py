@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pytest
 
-from bin.programs import ROOT, Outcome, run, tail
+from bin.programs import Outcome, tail
 from tests.rehearsals.crowd import Crowd
 from tests.visitors import Site
 
@@ -25,30 +25,22 @@ class Operate(Protocol):
     def __call__(self, playbook: str, *arguments: str) -> Outcome: ...
 
 
-def ansible(name: str, playbook: str, *arguments: str) -> Outcome:
-    return run(
-        f"rehearsal-{name}",
-        ["ansible-playbook", "-i", ROOT / "inventories/lab", ROOT / playbook, *arguments],
-        environment={"ANSIBLE_NOCOLOR": "1", "ANSIBLE_DISPLAY_OK_HOSTS": "no"},
-    )
-
-
 @pytest.fixture(scope="session")
 def site() -> Site:
     return Site.of_environment()
 
 
 @pytest.fixture(scope="session")
-def operate() -> Operate:
+def operate(site: Site) -> Operate:
     def operator(playbook: str, *arguments: str) -> Outcome:
-        return ansible(playbook.removesuffix(".yml"), f"playbooks/{playbook}", *arguments)
+        return site.playbook(f"rehearsal-{playbook.removesuffix('.yml')}", f"playbooks/{playbook}", *arguments)
 
     return operator
 
 
 @pytest.fixture(scope="session", autouse=True)
-def sound_ground() -> None:
-    found = ansible("before", "playbooks/verify-fleet.yml")
+def sound_ground(site: Site) -> None:
+    found = site.playbook("rehearsal-before", "playbooks/verify-fleet.yml")
     if found.status != 0:
         pytest.exit(
             f"the lab is not healthy, so nothing can be rehearsed on it:\n{tail(found.output, 40)}", returncode=1
@@ -56,9 +48,9 @@ def sound_ground() -> None:
 
 
 @pytest.fixture(autouse=True)
-def left_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+def left_as_found(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
     yield
-    found = ansible("after", "playbooks/verify-fleet.yml")
+    found = site.playbook("rehearsal-after", "playbooks/verify-fleet.yml")
     assert found.status == 0, f"{request.node.name} did not leave the lab as it found it:\n{tail(found.output, 40)}"
 
 

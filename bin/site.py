@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lab as its controller knows it: name, network, hosts and their features, secrets; and how to run a playbook against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from bin.programs import ROOT, Outcome, fail, run
+
+INVENTORY = ROOT / "inventories" / "lab"
+NETS = {"lab": "10.44", "test": "10.45"}
+# The recap and what changed are for people; every task that found nothing to do is for the log of a verbose run.
+QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "no", "ANSIBLE_NOCOLOR": "1"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The lab that people keep (``lab``) or the one that the tests make (``test``)."""
+
+    name: str
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """Return the lab that UPSTAIRS_LAB names."""
+        name = os.environ.setdefault("UPSTAIRS_LAB", "lab")
+        if name not in NETS:
+            fail(f"UPSTAIRS_LAB is {name!r}: say {' or '.join(NETS)}")
+        return cls(name)
+
+    @property
+    def net(self) -> str:
+        """Return the first two numbers of the lab's addresses."""
+        return NETS[self.name]
+
+    @property
+    def controller(self) -> str:
+        """Return this machine's address as the hosts see it."""
+        return f"{self.net}.0.1"
+
+    @property
+    def state(self) -> Path:
+        """Return the directory of the lab's keys and settings."""
+        return ROOT / ".lab" / self.name
+
+    @cached_property
+    def _tree(self) -> dict[str, Any]:
+        """Return the inventory as Ansible reads it; once, because asking takes a second."""
+        asked = subprocess.run(
+            ["ansible-inventory", "-i", str(INVENTORY), "--list"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "UPSTAIRS_LAB": self.name},
+        )
+        tree: dict[str, Any] = json.loads(asked.stdout)
+        return tree
+
+    @cached_property
+    def features(self) -> dict[str, list[str]]:
+        """Return the groups of each host, hosts and groups in the inventory's order."""
+        found: dict[str, list[str]] = {}
+
+        def walk(group: str, above: tuple[str, ...]) -> None:
+            for host in self._tree.get(group, {}).get("hosts", []):
+                found.setdefault(host, []).extend(g for g in (*above, group) if g not in found.get(host, []))
+            for child in self._tree.get(group, {}).get("children", []):
+                walk(child, (*above, group))
+
+        for top in self._tree["all"]["children"]:
+            walk(top, ())
+        return found
+
+    def hosts(self, group: str) -> list[str]:
+        """Return the hosts of a group and of its children."""
+        return [host for host, features in self.features.items() if group in features]
+
+    def address(self, host: str) -> str:
+        """Return the address of a host, from the file that gives it."""
+        text = (INVENTORY / "host_vars" / f"{host}.yml").read_text()
+        match = re.search(r"lab_net }}(\.[\d.]+)", text)
+        if match is None:
+            fail(f"inventories/lab/host_vars/{host}.yml gives no address")
+        return self.net + match[1]
+
+    @cached_property
+    def edges(self) -> list[str]:
+        """Return the addresses of the edges."""
+        return [self.address(host) for host in self.hosts("edge")]
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """Return the generated secrets by name."""
+        found: dict[str, str] = json.loads((self.state / "secrets.json").read_text())
+        return found
+
+    def playbook(self, log: str, path: str, *arguments: str, show: bool = False) -> Outcome:
+        """Run one playbook against the lab; its output is in .cache/logs too."""
+        return run(
+            f"{self.name}-{log}",
+            ["ansible-playbook", "-i", INVENTORY, ROOT / path, *arguments],
+            show=show,
+            environment={**QUIET, "UPSTAIRS_LAB": self.name},
+        )
