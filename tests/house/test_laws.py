@@ -209,6 +209,26 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
         {"playbooks/light.yml": PLAY.replace("  gather_facts: false\n", "")},
         "gathers facts",
     ),
+    (
+        "playbooks are hosts and roles",
+        {
+            "playbooks/light.yml": PLAY.replace(
+                "roles: [lamp]", "tasks: [{name: Go, block: [{name: A, import_role: {name: lamp}}]}]"
+            )
+        },
+        "an operation that holds the lock",
+    ),
+    (
+        "playbooks are hosts and roles",
+        {
+            "playbooks/light.yml": PLAY.replace(
+                "roles: [lamp]",
+                "tasks: [{name: Go, when: x, block: [{name: A, include_tasks: tasks/lock.yml}], "
+                "always: [{name: B, include_tasks: tasks/unlock.yml}]}]",
+            )
+        },
+        "when in a playbook is logic",
+    ),
     ("playbooks say what they are for", {"playbooks/light.yml": PLAY.replace("# Light.\n", "")}, "has no comment"),
     (
         "inventories keep variables out of hosts files",

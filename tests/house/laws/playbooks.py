@@ -11,16 +11,39 @@ PLAY_KEYS = {"name", "hosts", "gather_facts", "become", "roles", "tasks", "seria
 # assert: a playbook may refuse to run.
 MODULES = {"import_role", "include_role", "assert"}
 TASK_KEYS = {"name", "tags", "run_once"}
+# Parts of operations that no role owns, because they speak of the whole fleet: above all its lock.
+SHARED = "playbooks/tasks/"
+# An operation that can hurt holds the lock meanwhile. Its variables say what is done, and hand over what was typed (-e).
+OPERATION_KEYS = {"name", "vars", "block", "always"}
 # Playbooks that hold more than that, and why.
 EXCEPTIONS: dict[str, str] = {}
 
 
 def _plays(tree: Tree) -> list[tuple[str, Any]]:
     files = [file for file in tree.under("playbooks/", "site.yml", ends=(".yml",)) if file not in EXCEPTIONS]
-    return [(file, play) for file in files for play in tree.yaml(file) or []]
+    return [(file, play) for file in files if not file.startswith(SHARED) for play in tree.yaml(file) or []]
+
+
+def _included(tasks: Any) -> list[str]:
+    return [str(value) for body in tasks or [] for key, value in body.items() if key.endswith("include_tasks")]
+
+
+def _operation_faults(task: Task) -> list[str]:
+    extra = sorted(set(task.body) - OPERATION_KEYS)
+    if extra:
+        return [f"{task.where}: {', '.join(extra)} in a playbook is logic: move it into the role"]
+    if "tasks/lock.yml" in _included(task.body["block"]) and "tasks/unlock.yml" in _included(task.body.get("always")):
+        return []
+    return [
+        f"{task.where}: a block in a playbook is an operation that holds the lock: include tasks/lock.yml, and always unlock.yml"
+    ]
 
 
 def _task_faults(task: Task) -> list[str]:
+    if "block" in task.body:
+        return _operation_faults(task)
+    if task.module == "include_tasks" and str(task.argument).startswith("tasks/"):
+        return []
     if task.module not in MODULES:
         return [f"{task.where}: {task.module or 'a block'} in a playbook: move it into a role"]
     module = next(key for key in task.body if key.rsplit(".", 1)[-1] == task.module)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One record in etcd: read it by the word of a majority, change it only if nobody else did."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .rest import ask
+
+
+class Unanswered(Exception):
+    """No member answered with a majority behind it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a key holds, and the revision of its last change: 0 where it does not exist."""
+
+    text: str
+    revision: int
+
+
+def _pack(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _ask(endpoints: Sequence[str], path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    """Ask one member after the other until one answers."""
+    said = []
+    for endpoint in endpoints:
+        answer = ask(f"http://{endpoint}/v3/kv/{path}", body, timeout=timeout)
+        value = answer.json()
+        if answer.ok and value is not None:
+            return value
+        said.append(f"{endpoint}: {(value or {}).get('message') or answer.text.strip() or answer.status}")
+    raise Unanswered("; ".join(said))
+
+
+def read(endpoints: Sequence[str], key: str, timeout: float = 5.0) -> Record:
+    """Read a key; etcd asks a majority before it answers."""
+    found = _ask(endpoints, "range", {"key": _pack(key)}, timeout).get("kvs") or []
+    if not found:
+        return Record("", 0)
+    text = base64.b64decode(found[0].get("value", "")).decode("utf-8", "replace")
+    return Record(text, int(found[0]["mod_revision"]))
+
+
+def swap(endpoints: Sequence[str], key: str, seen: int, text: str | None, timeout: float = 5.0) -> bool:
+    """Store a text, or remove the key, if its last change is still the one that was seen. Return whether it was."""
+    change = {"request_delete_range": {"key": _pack(key)}}
+    if text is not None:
+        change = {"request_put": {"key": _pack(key), "value": _pack(text)}}
+    compare = {"key": _pack(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(seen)}
+    return bool(_ask(endpoints, "txn", {"compare": [compare], "success": [change]}, timeout).get("succeeded"))
