@@ -3,13 +3,15 @@
 
 usage: member.py NAME ADDRESS STATE_FILE
 
-The state file says in words what this member claims: ``primary``, ``replica``, ``lagging`` or nothing, and ``closed`` if
-its PgBouncer does not listen. Both databases answer whoever speaks to them with the member's name.
+The state file says in words what this member claims: ``primary`` (or ``promoting`` to it, ``stopping`` from it), ``replica`` (or
+``severed``: it gets nothing more, ``behind``: it lags) or nothing, and ``closed`` if its PgBouncer does not listen.
+Both databases answer whoever speaks to them with the member's name.
 """
 
 from __future__ import annotations
 
 import http.server
+import json
 import socket
 import sys
 import threading
@@ -25,19 +27,33 @@ def state() -> list[str]:
     return STATE.read_text().split()
 
 
+# What Patroni 4.0.7 says of each: where it answers 200, its state, its role and whether it streams.
+CLAIMS: dict[str, tuple[str, str, str, str]] = {
+    "primary": ("/primary", "running", "primary", ""),
+    "promoting": ("/primary", "running", "replica", ""),
+    "stopping": ("/primary", "stopping", "primary", ""),
+    "replica": ("/replica", "running", "replica", "streaming"),
+    "severed": ("/replica", "running", "replica", "in archive recovery"),
+    "behind": ("", "running", "replica", "streaming"),
+    "": ("", "stopped", "replica", ""),
+}
+
+
 class Patroni(http.server.BaseHTTPRequestHandler):
-    """Answers by status code alone, as HAProxy reads it."""
+    """Answers as Patroni does: by a status code, and by what it knows of itself."""
 
     def do_GET(self) -> None:
         """Say yes only to a question that is asked as the role promises."""
         url = urllib.parse.urlsplit(self.path)
-        query = urllib.parse.parse_qs(url.query)
-        asked_well = query == {"lag": ["16MB"], "replication_state": ["streaming"]}
-        fine = (url.path == "/primary" and "primary" in state()) or (
-            url.path == "/replica" and "replica" in state() and asked_well
-        )
-        self.send_response(200 if fine else 503)
+        words = [word for word in state() if word != "closed"]
+        yes, runs, role, streams = CLAIMS[words[0] if words else ""]
+        asked_well = url.path != "/replica" or urllib.parse.parse_qs(url.query) == {"lag": ["16MB"]}
+        told = {"state": runs, "role": role, "replication": [{"state": "streaming"}]}
+        if streams:
+            told["replication_state"] = streams
+        self.send_response(200 if url.path == yes and asked_well else 503)
         self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: a check comes every second."""

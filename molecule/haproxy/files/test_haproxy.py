@@ -13,6 +13,8 @@ from pathlib import Path
 
 WRITE, READ, DIRECT = 5532, 5533, 5534
 WAIT = 3.0  # haproxy_wait_for_primary of this scenario
+RETURN = 1.0  # haproxy_return_after
+WAITING = 4  # haproxy_max_waiting
 
 
 def claim(**members: str) -> None:
@@ -43,18 +45,30 @@ def up(backend: str, rows: list[list[str]]) -> str:
     return " ".join(row[1] for row in rows if row[0] == backend and row[1] != "BACKEND" and row[17].startswith("UP"))
 
 
-def until(write: str, read: str) -> None:
-    """Wait until HAProxy itself says that these members are written to and read from."""
+def seen() -> dict[str, str]:
+    """Return whom HAProxy itself would send each kind of question to."""
+    url = "http://127.0.0.1:8404/stats;csv"
+    said = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(",") for line in said.splitlines() if line.count(",") > 17]
+    return {backend: up(backend, rows) for backend in ("write", "direct", "read", "anyone")}
+
+
+def until(write: str, read: str, anyone: str | None = None) -> None:
+    """Wait until HAProxy writes to these members and reads from those; who else runs as a replica, if it matters."""
+    wanted = {"write": write, "direct": write, "read": read, "anyone": read if anyone is None else anyone}
     deadline = time.monotonic() + 8
-    while True:
-        url = "http://127.0.0.1:8404/stats;csv"
-        said = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
-        rows = [line.split(",") for line in said.splitlines() if line.count(",") > 17]
-        seen = {backend: up(backend, rows) for backend in ("write", "direct", "read")}
-        if seen == {"write": write, "direct": write, "read": read}:
-            return
-        assert time.monotonic() < deadline, f"wanted write={write!r} read={read!r}, HAProxy says {seen}"
-        time.sleep(0.1)
+    while (found := seen()) != wanted:
+        assert time.monotonic() < deadline, f"wanted {wanted}, HAProxy says {found}"
+        time.sleep(0.05)
+
+
+def primary_is(name: str) -> float:
+    """Wait until writes lead to this member alone, and return how long that took."""
+    began = time.monotonic()
+    while seen()["write"] != name:
+        assert time.monotonic() < began + 8, seen()
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 def each_port_leads_to_its_member() -> None:
@@ -62,7 +76,7 @@ def each_port_leads_to_its_member() -> None:
 
 
 def reads_fall_back_to_the_primary_while_the_replica_lags_and_return() -> None:
-    claim(bob="lagging")
+    claim(bob="behind")
     until(write="alice", read="")
     assert who(READ) == "alice bouncer"
     claim(bob="replica")
@@ -106,21 +120,95 @@ def nobody_is_written_to_while_two_claim_to_be_primary() -> None:
     until(write="alice", read="bob")
 
 
-def reads_go_on_without_a_primary() -> None:
-    claim(alice="")
-    until(write="", read="bob")
+def a_replica_that_gets_nothing_more_is_not_read_from_though_its_lag_is_small() -> None:
+    with dial(READ) as session:
+        assert say(session) == "bob bouncer"
+        claim(bob="severed", carol="replica")
+        until(write="alice", read="carol", anyone="bob carol")
+        assert say(session) == ""
+    assert {who(READ) for _ in range(5)} == {"carol bouncer"}
+    claim(carol="")
+    until(write="alice", read="", anyone="bob")
+    assert who(READ) == "alice bouncer"
+    claim(bob="replica")
+    until(write="alice", read="bob")
+
+
+def reads_return_to_the_replica_when_it_is_back() -> None:
+    claim(bob="behind")
+    until(write="alice", read="")
+    with dial(READ) as session, dial(WRITE) as writer:
+        assert (say(session), say(writer)) == ("alice bouncer", "alice bouncer")
+        claim(bob="replica")
+        until(write="alice", read="bob")
+        assert say(session) == "alice bouncer", "ended before the replica had proven itself"
+        time.sleep(RETURN + 0.5)
+        assert (say(session), say(writer)) == ("", "alice bouncer")
+
+
+def reads_go_on_without_a_primary_and_writes_do_not() -> None:
+    """As while etcd has no quorum: the former primary and the replicas all run, and nobody has anybody to stream from."""
+    claim(alice="severed", bob="severed")
+    until(write="", read="", anyone="alice bob")
     began = time.monotonic()
-    assert who(READ) == "bob bouncer"
+    assert who(READ) in ("alice bouncer", "bob bouncer")
     assert time.monotonic() - began < 1
-    assert who(WRITE) == ""
+    time.sleep(WAIT)
+    began = time.monotonic()
+    assert (who(WRITE), who(DIRECT)) == ("", "")
+    assert time.monotonic() - began < 1, "after so long nobody waits any more"
+    with dial(READ) as session:
+        assert say(session) in ("alice bouncer", "bob bouncer")
+        claim(alice="primary", bob="replica")
+        until(write="alice", read="bob")
+        time.sleep(RETURN + 0.5)
+        assert say(session) == "", "it stayed with a member that it could not judge"
 
 
-def a_new_connection_waits_for_the_primary_to_come() -> None:
+def a_new_connection_waits_for_the_primary_to_come_and_no_longer() -> None:
     claim(alice="")
     until(write="", read="bob")
     with dial(WRITE) as early:
+        early.sendall(b"who")
         claim(alice="primary")
-        assert say(early) == "alice bouncer"
+        took = primary_is("alice")
+        began = time.monotonic()
+        assert early.recv(100).decode().strip() == "alice bouncer"
+        assert time.monotonic() - began < 0.3, "it waited on although the primary was there"
+    assert took < 0.8, f"the new primary was noticed after {took:.1f} s"
+
+
+def more_than_so_many_do_not_wait() -> None:
+    claim(alice="")
+    until(write="", read="bob")
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(dial(WRITE)) for _ in range(WAITING)]
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert who(WRITE) == ""
+        assert time.monotonic() - began < 0.5
+        claim(alice="primary")
+        assert [say(connection) for connection in waiting] == ["alice bouncer"] * WAITING
+    until(write="alice", read="bob")
+
+
+def a_leader_is_not_written_to_before_it_is_promoted_nor_while_it_stops() -> None:
+    claim(alice="stopping")
+    until(write="", read="bob")
+    claim(alice="", bob="promoting")
+    until(write="", read="")
+    claim(bob="primary")
+    assert primary_is("bob") < 0.8
+    claim(alice="primary", bob="replica")
+    until(write="alice", read="bob")
+
+
+def a_former_primary_is_noticed_soon() -> None:
+    claim(alice="stopping")
+    took = primary_is("")
+    assert took < 1.6, f"the former primary was noticed after {took:.1f} s"
+    claim(alice="primary")
+    until(write="alice", read="bob")
 
 
 def a_reload_disturbs_nobody() -> None:
@@ -149,8 +237,13 @@ PROMISES: list[Callable[[], None]] = [
     a_member_without_pgbouncer_is_out_whatever_patroni_says,
     a_switchover_ends_the_sessions_with_the_former_primary,
     nobody_is_written_to_while_two_claim_to_be_primary,
-    reads_go_on_without_a_primary,
-    a_new_connection_waits_for_the_primary_to_come,
+    a_replica_that_gets_nothing_more_is_not_read_from_though_its_lag_is_small,
+    reads_return_to_the_replica_when_it_is_back,
+    reads_go_on_without_a_primary_and_writes_do_not,
+    a_new_connection_waits_for_the_primary_to_come_and_no_longer,
+    more_than_so_many_do_not_wait,
+    a_leader_is_not_written_to_before_it_is_promoted_nor_while_it_stops,
+    a_former_primary_is_noticed_soon,
     a_reload_disturbs_nobody,
     nobody_outside_this_host_is_served,
 ]
