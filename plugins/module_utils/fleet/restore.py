@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which backup brings back which moment, and whether that can be done here. Pure: no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+LATEST = "latest"
+FORM = "write it with its zone, as 2026-11-20 13:00:00+00"
+# A restore writes the backup and then the WAL that it replays.
+MEBI = 1 << 20
+# pgBackRest's codes of a repository that has no usable backup.
+OK, NO_BACKUPS = 0, 2
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup as ``pgbackrest info`` tells it."""
+
+    label: str
+    kind: str
+    started: datetime
+    stopped: datetime
+    size: int
+    faulty: bool
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What the repositories hold, or why that is not known."""
+
+    backups: tuple[Backup, ...]
+    complaints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A restore that can be done."""
+
+    backup: Backup
+    # None is all that was archived.
+    target: datetime | None
+    needs: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def argument(self) -> str:
+        """The target as pgBackRest reads it; empty for the latest."""
+        return self.target.strftime("%Y-%m-%d %H:%M:%S.%f+00") if self.target else ""
+
+
+def parse_target(text: str, now: datetime) -> datetime | None:
+    """Return the moment that a person wrote, in UTC; None for the latest. ValueError says what is wrong with it."""
+    if text.strip().lower() == LATEST:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"restore_time {text!r} is no time: {FORM}, or `{LATEST}`") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"restore_time {text!r} has no zone, and yours may not be the server's: {FORM}")
+    moment = moment.astimezone(UTC)
+    if moment > now:
+        raise ValueError(
+            f"restore_time {text!r} is in the future (now it is {said(now)}): `{LATEST}` is all that there is"
+        )
+    return moment
+
+
+def parse_info(text: str, stanza: str) -> Archive:
+    """Return what ``pgbackrest info --output=json`` told."""
+    try:
+        stanzas = json.loads(text)
+    except ValueError:
+        return Archive((), (f"pgBackRest gave no list of backups: {text.strip()[-300:] or 'it said nothing'}",))
+    told = next((one for one in stanzas if one.get("name") == stanza), None)
+    if told is None:
+        return Archive((), (f"the repositories know no stanza {stanza}: is its name right, was a backup ever made?",))
+    complaints = tuple(
+        f"repository {repo.get('key')}: {_reason(repo.get('status') or {})}"
+        for repo in told.get("repo", [])
+        if (repo.get("status") or {}).get("code") not in (OK, NO_BACKUPS)
+    )
+    backups = sorted((_backup(one) for one in told.get("backup", [])), key=lambda one: one.stopped)
+    return Archive(tuple(backups), complaints)
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    message = " ".join(str(status.get("message", "")).split())
+    low = message.lower()
+    if "crypto" in low or "cipher" in low:
+        return f"it does not open with this passphrase ({message})"
+    if "hostconnect" in low or "unable to connect" in low or "unable to get address" in low or "timeout" in low:
+        return f"its store cannot be reached ({message})"
+    return message or "no reason was given"
+
+
+def _backup(told: Mapping[str, Any]) -> Backup:
+    times = told["timestamp"]
+    return Backup(
+        label=told["label"],
+        kind=told["type"],
+        started=datetime.fromtimestamp(times["start"], UTC),
+        stopped=datetime.fromtimestamp(times["stop"], UTC),
+        size=int(told["info"]["size"]),
+        faulty=bool(told.get("error")),
+    )
+
+
+def judge(
+    archive: Archive, target: datetime | None, label: str, free: int, headroom: int
+) -> tuple[Plan | None, list[str]]:
+    """Return the plan, or what speaks against it.
+
+    ``free`` is the space in bytes where the database will lie, what lies there now and will be replaced included.
+    """
+    if not archive.backups:
+        return None, list(archive.complaints) or ["there is no backup at all: nothing can be restored"]
+    backup, refusal = _choose(archive.backups, target, label)
+    if backup is None:
+        return None, [refusal]
+    needs = backup.size + headroom
+    if free < needs:
+        refusal = f"{backup.label} needs {_mib(backup.size)} and {_mib(headroom)} of room for WAL, and only {_mib(free)} are free"
+        return None, [refusal]
+    notes = [f"not used: {complaint}" for complaint in archive.complaints]
+    if backup.faulty:
+        notes.append(f"{backup.label} holds pages whose checksums were wrong when it was made")
+    return Plan(backup, target, needs, tuple(notes)), []
+
+
+def _choose(backups: Sequence[Backup], target: datetime | None, label: str) -> tuple[Backup | None, str]:
+    first = backups[0]
+    if target and target < first.stopped:
+        return None, (
+            f"{said(target)} is before the first backup was complete ({first.label}, {said(first.stopped)}):"
+            " nothing earlier can be restored"
+        )
+    if label:
+        named = next((one for one in backups if one.label == label), None)
+        if named is None:
+            return None, f"there is no backup {label}; there are {', '.join(one.label for one in backups)}"
+        if target and target < named.stopped:
+            return None, (
+                f"{label} was complete at {said(named.stopped)}, after {said(target)}: take an earlier one or leave restore_set out"
+            )
+        return named, ""
+    return [one for one in backups if target is None or one.stopped <= target][-1], ""
+
+
+def said(moment: datetime) -> str:
+    """Return a moment as a person may write it back."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def _mib(size: int) -> str:
+    return f"{size / MEBI:.0f} MiB"
+
+
+def describe(plan: Plan, free: int) -> list[str]:
+    """Return the plan as the lines of a table."""
+    rows = [
+        ("backup", f"{plan.backup.label} ({plan.backup.kind}), complete at {said(plan.backup.stopped)}"),
+        ("then all WAL until", said(plan.target) if plan.target else "the end of what is archived"),
+        ("size", f"{_mib(plan.backup.size)}; {_mib(plan.needs)} are wanted, {_mib(free)} are free"),
+        *(("note", note) for note in plan.notes),
+    ]
+    return [f"{name:<20} {value}" for name, value in rows]

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Promises about what can be restored, and what is refused before anything is touched."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugins.module_utils.fleet.restore import Archive, Backup, describe, judge, parse_info, parse_target, said
+
+NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
+ROOM = 1 << 40
+
+
+def backup(label: str, hours: float, size: int = 1 << 20, faulty: bool = False) -> Backup:
+    stopped = NOW - timedelta(hours=hours)
+    return Backup(label, "full", stopped - timedelta(minutes=5), stopped, size, faulty)
+
+
+TWO = Archive((backup("first", 48), backup("second", 24)))
+
+
+def info(**repo: Any) -> str:
+    told = {
+        "label": "first",
+        "type": "full",
+        "timestamp": {"start": 1795000000, "stop": 1795000060},
+        "info": {"size": 31000000},
+        "error": False,
+    }
+    return json.dumps([{"name": "upstairs", "backup": [told], "repo": [{"key": 1, "status": {"code": 0}, **repo}]}])
+
+
+# The time that a person writes
+
+
+@pytest.mark.parametrize("text", ["2026-11-20 12:00:00+00", "2026-11-20T13:00:00+01:00", "2026-11-20 12:00:00Z"])
+def test_a_time_with_a_zone_is_read(text: str) -> None:
+    assert parse_target(text, NOW) == NOW - timedelta(hours=1)
+
+
+def test_latest_is_no_time() -> None:
+    assert parse_target("latest", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2026-11-20 12:00:00", "has no zone"),
+        ("yesterday", "is no time"),
+        ("", "is no time"),
+        ("2026-11-20 13:00:01+00", "is in the future (now it is 2026-11-20 13:00:00+00)"),
+        ("2026-11-20 13:30:00-05:00", "is in the future"),
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match="restore_time") as refused:
+        parse_target(text, NOW)
+    assert words in str(refused.value)
+
+
+@given(st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2026, 11, 1)), st.integers(-12, 14))
+def test_the_zone_is_never_forgotten(naive: datetime, hours: int) -> None:
+    assert parse_target(f"{naive.isoformat()}{hours:+03d}:00", NOW) == naive.replace(tzinfo=UTC) - timedelta(
+        hours=hours
+    )
+
+
+# Which backup
+
+
+def test_the_newest_that_was_complete_before_the_target_is_taken() -> None:
+    plan, _ = judge(TWO, NOW - timedelta(hours=30), "", ROOM, 0)
+    assert plan is not None
+    assert plan.backup.label == "first"
+    assert plan.argument == "2026-11-19 07:00:00.000000+00"
+
+
+def test_the_latest_is_the_newest_backup_and_no_target() -> None:
+    plan, _ = judge(TWO, None, "", ROOM, 0)
+    assert plan is not None
+    assert (plan.backup.label, plan.argument) == ("second", "")
+
+
+def test_before_the_first_backup_was_complete_nothing_can_be_restored() -> None:
+    _, refusals = judge(TWO, NOW - timedelta(hours=48, minutes=1), "", ROOM, 0)
+    assert refusals == [
+        "2026-11-18 12:59:00+00 is before the first backup was complete (first, 2026-11-18 13:00:00+00): nothing earlier can be restored"
+    ]
+
+
+def test_the_very_end_of_the_first_backup_can() -> None:
+    assert judge(TWO, NOW - timedelta(hours=48), "", ROOM, 0)[0] is not None
+
+
+def test_an_unknown_backup_is_refused_with_the_known_ones() -> None:
+    assert judge(TWO, None, "third", ROOM, 0)[1] == ["there is no backup third; there are first, second"]
+
+
+def test_a_backup_after_the_target_is_refused() -> None:
+    assert "was complete at" in judge(TWO, NOW - timedelta(hours=30), "second", ROOM, 0)[1][0]
+
+
+def test_an_earlier_backup_may_be_named() -> None:
+    plan, _ = judge(TWO, NOW, "first", ROOM, 0)
+    assert plan is not None
+    assert plan.backup.label == "first"
+
+
+def test_a_disk_that_is_too_small_is_refused_with_the_numbers() -> None:
+    archive = Archive((backup("big", 1, size=100 << 20),))
+    assert judge(archive, None, "", 149 << 20, 50 << 20)[1] == [
+        "big needs 100 MiB and 50 MiB of room for WAL, and only 149 MiB are free"
+    ]
+    assert judge(archive, None, "", 150 << 20, 50 << 20)[0] is not None
+
+
+def test_a_backup_with_wrong_checksums_is_told() -> None:
+    plan, _ = judge(Archive((backup("ill", 1, faulty=True),)), None, "", ROOM, 0)
+    assert plan is not None
+    assert "ill holds pages whose checksums were wrong" in "\n".join(describe(plan, ROOM))
+
+
+# What pgBackRest says
+
+
+def test_a_list_of_backups_is_read() -> None:
+    archive = parse_info(info(), "upstairs")
+    assert archive.complaints == ()
+    assert (archive.backups[0].label, said(archive.backups[0].stopped)) == ("first", "2026-11-18 11:07:40+00")
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("[CryptoError] cipher header invalid", "repository 1: it does not open with this passphrase"),
+        ("[HostConnectError] unable to connect to 's3.upstairs.test:443'", "repository 1: its store cannot be reached"),
+        ("[ProtocolError] HTTP request failed with 403 (Forbidden)", "403 (Forbidden)"),
+    ],
+)
+def test_a_repository_that_cannot_be_read_is_said_in_words(message: str, words: str) -> None:
+    text = json.dumps(
+        [{"name": "upstairs", "backup": [], "repo": [{"key": 1, "status": {"code": 99, "message": message}}]}]
+    )
+    plan, refusals = judge(parse_info(text, "upstairs"), None, "", ROOM, 0)
+    assert plan is None
+    assert words in refusals[0]
+
+
+def test_another_repository_may_still_serve() -> None:
+    told = json.loads(info())
+    told[0]["repo"].append({"key": 2, "status": {"code": 99, "message": "[HostConnectError] unable to connect"}})
+    plan, _ = judge(parse_info(json.dumps(told), "upstairs"), None, "", ROOM, 0)
+    assert plan is not None
+    assert "not used: repository 2: its store cannot be reached" in plan.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "know no stanza upstairs"),
+        ("ERROR: [032]: no", "gave no list of backups: ERROR: [032]: no"),
+        (json.dumps([{"name": "upstairs", "backup": [], "repo": []}]), "there is no backup at all"),
+    ],
+)
+def test_nothing_to_restore_from_is_said_in_words(text: str, words: str) -> None:
+    assert words in judge(parse_info(text, "upstairs"), None, "", ROOM, 0)[1][0]
