@@ -108,10 +108,10 @@ def stop_on_signals() -> None:
         signal.signal(number, stop_with_everything)
 
 
-def podman(*arguments: str) -> subprocess.CompletedProcess[str]:
+def podman(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run podman as root, who owns the lab's hosts."""
     as_root = [] if os.geteuid() == 0 else ["sudo"]
-    return subprocess.run([*as_root, "podman", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([*as_root, "podman", *arguments], input=stdin, capture_output=True, text=True, check=False)
 
 
 def listed(*arguments: str) -> list[str]:

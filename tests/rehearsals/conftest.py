@@ -1,28 +1,60 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The runner of rehearsals: one story after another on one lab, each judged by what visitors saw.
 
-A story gets ``operate`` (run a playbook as an operator would) and ``crowd`` (visitors who read and post all the time). After each
-story ``verify-fleet`` must pass: a story that does not leave the lab as it found it fails, and the next one starts on
-sound ground or not at all.
+A story gets ``operate`` (run a playbook as an operator would), ``crowd`` (visitors who read and post all the time), ``faults``
+(what breaks, and is mended when the story ends, however it ends) and ``tier`` (what the data tier says of itself). After each
+story ``verify-fleet`` must pass: a story that does not leave the lab as it found it fails, and the next one starts on sound
+ground or not at all. At the end there is one table of all stories: .cache/rehearsals.md.
 """
 
 from __future__ import annotations
 
-import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
 
-from bin.programs import Outcome, tail
-from tests.rehearsals.crowd import Crowd
+from bin.programs import ROOT, Outcome, stop_with_everything, tail
+from tests.rehearsals.answers import HEAD, row
+from tests.rehearsals.crowd import POSTS, READS, Crowd
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.tier import Tier
 from tests.visitors import Site
+
+TABLE = ROOT / ".cache" / "rehearsals.md"
+ROWS: list[str] = []
 
 
 class Operate(Protocol):
     """Run a playbook with arguments and return how it went."""
 
     def __call__(self, playbook: str, *arguments: str) -> Outcome: ...
+
+
+def pytest_sessionstart() -> None:
+    """Let a termination end like Ctrl-C does: what was broken is mended."""
+
+    def interrupt(number: int, frame: object) -> None:
+        try:
+            stop_with_everything(number, frame)
+        except SystemExit:
+            raise KeyboardInterrupt from None
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def pytest_sessionfinish() -> None:
+    if ROWS:
+        rate = f"{READS:g} reads and {POSTS:g} posts per second through both edges"
+        TABLE.write_text(f"{HEAD}\n" + "\n".join(ROWS) + f"\n\nWith {rate}.\n")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in [*HEAD.splitlines(), *ROWS] if ROWS else []:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +72,7 @@ def operate(site: Site) -> Operate:
 
 @pytest.fixture(scope="session", autouse=True)
 def sound_ground(site: Site) -> None:
+    Faults(site).mend_what_others_left()
     found = site.playbook("rehearsal-before", "playbooks/verify-fleet.yml")
     if found.status != 0:
         pytest.exit(
@@ -55,8 +88,21 @@ def left_as_found(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
 
 
 @pytest.fixture
-def crowd(site: Site) -> Iterator[Crowd]:
-    """Visitors who come while the story goes on; the fixture prints what they saw."""
-    with Crowd(site, reads_per_second=20, posts_per_second=4) as visitors:
+def tier(site: Site) -> Tier:
+    return Tier(site)
+
+
+@pytest.fixture
+def faults(site: Site, left_as_found: None) -> Iterator[Faults]:
+    planted = Faults(site)
+    yield planted
+    planted.mend()
+
+
+@pytest.fixture
+def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Crowd]:
+    """Visitors who come while the story goes on; its row is in the table, whether or not the story went well."""
+    story = request.node.name.removeprefix("test_")
+    with Crowd(site, story) as visitors:
         yield visitors
-    print("\n" + visitors.report(os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[-1].split(" ")[0]))
+    ROWS.append(row(story.replace("_", " "), visitors.answers, visitors.books, visitors.fault))

@@ -1,35 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Visitors who read and post at a fixed rate through all edges, and remember every answer."""
+"""Visitors who read and post at a fixed rate through all edges, in a process of their own (``load.py``)."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import secrets
-import threading
+import os
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import urllib3
-
+from bin.programs import LOGS, ROOT, tail
+from tests.rehearsals.answers import Answer, Books, parse
 from tests.visitors import SOCIAL, Site, Visitor
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One request: when it was sent (monotonic seconds), how long it took, what came, and the status uuid if it posted."""
-
-    sent: float
-    took: float
-    status: int
-    uuid: str | None = None
-    said: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Tell whether a visitor got what was asked for."""
-        return self.status == 200
+# Per second. What the lab carries on two cores with room to spare: docs/decisions/0009-visitors-by-locust.md.
+READS = float(os.environ.get("UPSTAIRS_READS", "40"))
+POSTS = float(os.environ.get("UPSTAIRS_POSTS", "8"))
 
 
 @dataclass
@@ -37,88 +27,108 @@ class Crowd:
     """A fixed rate of reads and posts, shared over the edges; use as a context manager."""
 
     site: Site
-    reads_per_second: float
-    posts_per_second: float
-    answers: list[Answer] = field(default_factory=list)
+    story: str
+    reads: float = READS
+    posts: float = POSTS
+    fault: float | None = None
+    books: Books | None = None
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._answers = LOGS / f"{self.site.name}-crowd-{self.story}.jsonl"
+        self._log = LOGS / f"{self.site.name}-crowd-{self.story}.log"
 
     def __enter__(self) -> Self:
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        for kind, rate in (("read", self.reads_per_second), ("post", self.posts_per_second)):
-            edges = [self.site.address(edge) for edge in self.site.hosts("edge")]
-            for edge in edges:
-                # Each lane may wait for a slow answer without slowing the others: four lanes a kind and edge.
-                for lane in range(4):
-                    arguments = (kind, Visitor(self.site, edge), 4 * len(edges) / rate, lane / 4)
-                    self._threads.append(threading.Thread(target=self._lane, args=arguments, daemon=True))
-        for thread in self._threads:
-            thread.start()
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self._answers.unlink(missing_ok=True)
+        users = str(len(self.site.edges))
+        command = [sys.executable, "-m", "locust", "-f", "tests/rehearsals/load.py", "--headless", "--only-summary"]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [*command, "--users", users, "--spawn-rate", users, "--stop-timeout", "40"],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "UPSTAIRS_LAB": self.site.name,
+                    "CROWD_ANSWERS": str(self._answers),
+                    "CROWD_READS": str(self.reads),
+                    "CROWD_POSTS": str(self.posts),
+                },
+            )
+        self._wait_for_the_first()
         return self
 
+    def _wait_for_the_first(self) -> None:
+        assert self._process
+        deadline = time.monotonic() + 30
+        while {bool(answer.uuid) for answer in self.answers if answer.good} != {True, False}:
+            assert self._process.poll() is None, f"Locust did not start:\n{tail(self._log.read_text(), 40)}"
+            assert time.monotonic() < deadline, f"nobody got a good answer: {self.answers[:5]}"
+            time.sleep(0.2)
+
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=40)
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=60)
 
-    def _lane(self, kind: str, visitor: Visitor, period: float, offset: float) -> None:
-        due = time.monotonic() + offset * period
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            self.answers.append(self._post(visitor) if kind == "post" else self._read(visitor))
-            due += period
-
-    def _timed(self, ask: Any, uuid: str | None) -> Answer:
-        sent = time.monotonic()
-        try:
-            answer = ask()
-        except urllib3.exceptions.HTTPError as error:
-            return Answer(sent, time.monotonic() - sent, 0, uuid, repr(error))
-        said = "" if answer.status == 200 else answer.data[:200].decode(errors="replace")
-        return Answer(sent, time.monotonic() - sent, answer.status, uuid, said)
-
-    def _read(self, visitor: Visitor) -> Answer:
-        return self._timed(lambda: visitor.get("/api/v1/timelines/public"), None)
-
-    def _post(self, visitor: Visitor) -> Answer:
-        uuid = secrets.token_hex(12)
-        return self._timed(lambda: visitor.post("/api/v1/statuses", {"status": "crowd", "uuid": uuid}), uuid)
+    @property
+    def answers(self) -> list[Answer]:
+        """Return all that was answered so far."""
+        return parse(self._answers.read_text()) if self._answers.exists() else []
 
     @property
     def failures(self) -> list[Answer]:
         """Return the answers that were no good."""
         return [answer for answer in self.answers if not answer.good]
 
-    def longest_gap(self) -> float:
-        """Return the longest time, in seconds, in which nobody got a good answer."""
-        done = sorted(answer.sent + answer.took for answer in self.answers if answer.good)
-        return max((later - earlier for earlier, later in itertools.pairwise(done)), default=0.0)
+    def strike(self) -> float:
+        """Say that the fault begins now."""
+        self.fault = time.monotonic()
+        return self.fault
 
-    def acknowledged(self) -> set[str]:
-        """Return the uuids of all statuses that the site said it took."""
-        return {answer.uuid for answer in self.answers if answer.uuid and answer.good}
+    def go_on(self, seconds: float) -> None:
+        """Let visitors come for so long: the only thing that is measured by a clock here is what they see."""
+        time.sleep(seconds)
 
-    def lost_and_doubled(self, seconds: float = 30) -> tuple[set[str], set[str], set[str]]:
-        """Ask the site's own books: acknowledged statuses that are missing, that are there twice, whose job never ran."""
-        edge = self.site.address(self.site.hosts("edge")[0])
-        visitor = Visitor(self.site, edge)
+    def until_well(self, seconds: float, calm: float = 5) -> None:
+        """Wait until posts and reads have been answered well for ``calm`` seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            since = time.monotonic() - calm
+            late = [answer for answer in self.answers if answer.done > since]
+            posts = [answer for answer in late if answer.uuid]
+            if posts and all(answer.good for answer in late):
+                return
+            assert time.monotonic() < deadline, f"not well after {seconds} s: {[a for a in late if not a.good][:3]}"
+            time.sleep(0.5)
+
+    def judge(self, seconds: float = 60) -> Books:
+        """Send the visitors home and compare what they were told with the site's own books."""
+        self.__exit__()
+        mine = {answer.uuid for answer in self.answers if answer.uuid and answer.good}
+        visitor = Visitor(self.site, self.site.edges[0])
         deadline = time.monotonic() + seconds
         while True:
             answer = visitor.ask(
                 "GET", SOCIAL, "/api/v1/admin/audit", headers={"Authorization": f"Bearer {visitor.token}"}
             )
+            assert answer.status == 200, (answer.status, answer.data[:500])
             books: list[dict[str, Any]] = json.loads(answer.data)["statuses"]
             runs = {status["uuid"]: status["fan_out_runs"] for status in books}
-            mine = self.acknowledged()
-            lost = mine - runs.keys()
-            # The uuid is unique in the database; a second post of it is refused and counted.
-            doubled = {status["uuid"] for status in books if status["uuid"] in mine and status["duplicate_posts"]}
-            idle = {uuid for uuid in mine if runs.get(uuid) == 0}
-            if not idle or time.monotonic() > deadline:
-                return lost, doubled, idle
-            time.sleep(0.5)
-
-    def report(self, story: str) -> str:
-        """Return one row for the table of rehearsals."""
-        return (
-            f"| {story} | {len(self.answers)} requests | {len(self.failures)} failures"
-            f" | longest gap {self.longest_gap():.2f} s | {len(self.acknowledged())} statuses |"
-        )
+            times = Counter(status["uuid"] for status in books)
+            self.books = Books(
+                lost=frozenset(mine - runs.keys()),
+                # The database takes a uuid once, refuses and counts a second post of it; unless two primaries took one each.
+                doubled=frozenset(
+                    s["uuid"] for s in books if s["uuid"] in mine and (s["duplicate_posts"] or times[s["uuid"]] > 1)
+                ),
+                idle=frozenset(uuid for uuid in mine if runs.get(uuid) == 0),
+            )
+            if not self.books.idle or time.monotonic() > deadline:
+                return self.books
+            time.sleep(1)

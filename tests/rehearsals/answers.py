@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What visitors saw, and what that means: gaps, failures, recovery, and the row of a story."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# An answer that takes longer is a sign that something is being waited for.
+SLOW = 1.0
+HEAD = (
+    "| story | requests | failures | longest gap | of posts | statuses lost | doubled | jobs never run | recovery |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request: when it was sent (monotonic seconds), how long it took, what came, and the status uuid if it posted.
+
+    ``status`` is 0 where no answer came at all.
+    """
+
+    sent: float
+    took: float
+    status: int
+    edge: str = ""
+    uuid: str | None = None
+    said: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether a visitor got what was asked for."""
+        return self.status == 200
+
+    @property
+    def done(self) -> float:
+        """Return when the answer was there."""
+        return self.sent + self.took
+
+
+def parse(text: str) -> list[Answer]:
+    """Read the lines that the load tool has finished."""
+    whole, _, _ = text.rpartition("\n")
+    return [Answer(**json.loads(line)) for line in whole.splitlines()]
+
+
+def longest_gap(answers: Iterable[Answer]) -> float:
+    """Return the longest time, in seconds, in which nobody got a good answer."""
+    done = sorted(answer.done for answer in answers if answer.good)
+    return max((later - earlier for earlier, later in itertools.pairwise(done)), default=0.0)
+
+
+def recovery(answers: Iterable[Answer], fault: float) -> float:
+    """Return the seconds from the fault until the last answer that was bad or slow; 0 if all stayed well."""
+    trouble = [a.done for a in answers if a.done > fault and (not a.good or a.took > SLOW)]
+    return max(trouble, default=fault) - fault
+
+
+def percentile(answers: Sequence[Answer], part: float) -> float:
+    """Return the seconds within which this part of the answers came."""
+    took = sorted(answer.took for answer in answers)
+    return took[min(int(len(took) * part), len(took) - 1)] if took else 0.0
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the site's own books say of the statuses that it acknowledged."""
+
+    lost: frozenset[str]
+    doubled: frozenset[str]
+    idle: frozenset[str]  # their job never ran
+
+    def __str__(self) -> str:
+        """Say what is wrong, with examples."""
+        kinds = (("lost", self.lost), ("doubled", self.doubled), ("without a job", self.idle))
+        return "; ".join(f"{len(found)} {kind}: {sorted(found)[:3]}" for kind, found in kinds if found) or "all is well"
+
+
+def row(story: str, answers: Sequence[Answer], books: Books | None, fault: float | None) -> str:
+    """Return a story's line of the table. No fault and no books leave their columns empty."""
+    posts = [answer for answer in answers if answer.uuid]
+    cells = (
+        story,
+        len(answers),
+        sum(not answer.good for answer in answers),
+        f"{longest_gap(answers):.2f} s",
+        f"{longest_gap(posts):.2f} s",
+        *(("", "", "") if books is None else (len(books.lost), len(books.doubled), len(books.idle))),
+        "" if fault is None else f"{recovery(answers, fault):.1f} s",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults, planted in the machines themselves, and each undone by its name: also after a failure, and after Ctrl-C."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bin.programs import podman
+from tests.visitors import Site
+
+TABLE = "inet rehearsal"
+
+
+@dataclass
+class Faults:
+    """What is broken now, and how it is mended."""
+
+    site: Site
+    _mend: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def container(self, host: str) -> str:
+        """Return the name of the container that is this host."""
+        return f"upstairs-{self.site.name}-{host}"
+
+    def on(self, host: str, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command on a host as root, past its network, and return how it ended."""
+        return podman("exec", "--interactive", self.container(host), *command, stdin=stdin)
+
+    def _do(self, host: str, *command: str) -> str:
+        done = self.on(host, *command)
+        assert done.returncode == 0, f"{host}: {' '.join(command)}: {done.stderr}"
+        return done.stdout
+
+    def lose_host(self, host: str) -> None:
+        """Take the power from a host."""
+        self._mend[host] = lambda: self.start_host(host)
+        done = podman("kill", self.container(host))
+        assert done.returncode == 0, done.stderr
+
+    def start_host(self, host: str) -> None:
+        """Give a host its power back and wait until it has booted."""
+        done = podman("start", self.container(host))
+        assert done.returncode == 0, done.stderr
+        deadline = time.monotonic() + 60
+        while self.on(host, "systemctl", "is-system-running", "--wait").returncode > 1:
+            assert time.monotonic() < deadline, f"{host} did not boot"
+            time.sleep(0.5)
+
+    def stop(self, host: str, unit: str) -> None:
+        """Stop a unit."""
+        self._mend[f"{unit} on {host}"] = lambda: self.start(host, unit)
+        self._do(host, "systemctl", "stop", unit)
+
+    def start(self, host: str, unit: str) -> None:
+        """Start a unit."""
+        self._do(host, "systemctl", "start", unit)
+
+    def kill(self, host: str, *pids: str) -> None:
+        """Kill processes on a host without a word."""
+        self._do(host, "kill", "-9", *pids)
+
+    def cut_off(self, host: str, network: str) -> None:
+        """Drop all that goes between a host and a network."""
+        self._mend[f"{host} without {network}"] = lambda: self.reconnect(host)
+        chain = "type filter hook {0} priority -300; policy accept; ip {1} {2} drop"
+        rules = " ".join(
+            f"chain {hook} {{ {chain.format(hook, end, network)}; }}"
+            for hook, end in (("input", "saddr"), ("output", "daddr"))
+        )
+        self._do(host, "nft", f"table {TABLE} {{ {rules} }}")
+
+    def reconnect(self, host: str) -> None:
+        """Undo every cut of a host."""
+        self.on(host, "nft", f"destroy table {TABLE}")
+
+    def mend(self, *names: str) -> None:
+        """Mend these faults, or all; the last one first."""
+        for name in reversed(names or list(self._mend)):
+            if undo := self._mend.pop(name, None):
+                undo()
+
+    def mend_what_others_left(self) -> None:
+        """Mend what a rehearsal left that was killed: hosts without power, networks that are cut."""
+        for host in self.site.features:
+            if podman("inspect", "--format", "{{.State.Running}}", self.container(host)).stdout.strip() == "false":
+                self.start_host(host)
+            else:
+                self.reconnect(host)
