@@ -70,3 +70,31 @@ def test_the_site_is_a_tag_beside_the_hosts_own(render: Render) -> None:
 def test_memory_is_this_machines_matter(render: Render) -> None:
     parameters = config(render, postgres_host_parameters={"shared_buffers": "4GB"})["postgresql"]["parameters"]
     assert parameters == {"shared_buffers": "4GB", "unix_socket_directories": "/run/postgresql"}
+
+
+def test_archiving_can_be_turned_on_without_a_restart(render: Render) -> None:
+    parameters = config(render)["bootstrap"]["dcs"]["postgresql"]["parameters"]
+    assert {name: parameters[f"archive_{name}"] for name in ("mode", "command", "timeout")} == {
+        "mode": "on",
+        "command": "/bin/true",
+        "timeout": 0,
+    }
+    assert config(render)["postgresql"]["recovery_conf"] == {}
+
+
+def test_what_is_archived_can_be_fetched_back(render: Render) -> None:
+    said = {
+        "postgres_archive_command": "push %p",
+        "postgres_restore_command": "get %f '%p'",
+        "postgres_archive_timeout": 30,
+    }
+    found = config(render, **said)
+    parameters = found["bootstrap"]["dcs"]["postgresql"]["parameters"]
+    assert (parameters["archive_command"], parameters["archive_timeout"]) == ("push %p", 30)
+    assert found["postgresql"]["recovery_conf"] == {"restore_command": "get %f '%p'"}
+
+
+def test_the_number_of_synchronous_replicas_is_shared(render: Render) -> None:
+    dcs = config(render, postgres_synchronous_mode="synchronous", postgres_synchronous_node_count=2)["bootstrap"]["dcs"]
+    assert dcs["synchronous_node_count"] == 2
+    assert "synchronous_mode_strict" not in dcs

@@ -44,7 +44,7 @@ def test_it_fits_exactly_as_long_as_the_sum_does(figures: list[int], limit: int)
 
 @pytest.mark.parametrize("figure", [-1, "many", True, 1.5, None])
 def test_a_demand_that_is_no_number_is_an_error_and_not_a_zero(figure: object) -> None:
-    with pytest.raises(AnsibleFilterError, match="web: .* is no number of connections"):
+    with pytest.raises(AnsibleFilterError, match=r"web: .* is no number of connections"):
         connection_budget([{"name": "web", "connections": figure}], 10)
 
 
