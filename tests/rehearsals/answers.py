@@ -73,6 +73,11 @@ class Books:
     doubled: frozenset[str]
     idle: frozenset[str]  # their job never ran
 
+    @property
+    def whole(self) -> bool:
+        """Tell whether every acknowledged status is there, once."""
+        return not self.lost | self.doubled
+
     def __str__(self) -> str:
         """Say what is wrong, with examples."""
         kinds = (("lost", self.lost), ("doubled", self.doubled), ("without a job", self.idle))

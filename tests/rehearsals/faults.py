@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import IO
 
 from bin.programs import podman
 from tests.visitors import Site
@@ -29,8 +31,22 @@ class Faults:
         """Run a command on a host as root, past its network, and return how it ended."""
         return podman("exec", "--interactive", self.container(host), *command, stdin=stdin)
 
-    def _do(self, host: str, *command: str) -> str:
-        done = self.on(host, *command)
+    def start_on(self, host: str, said: IO[str], user: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start a program on a host that says what it finds; it ends with its terminal."""
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        return subprocess.Popen(
+            [*as_root, "podman", "exec", "--user", user, self.container(host), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+
+    def also(self, name: str, mend: Callable[[], None]) -> None:
+        """Remember how to mend something that a story changes by itself."""
+        self._mend[name] = mend
+
+    def _do(self, host: str, *command: str, stdin: str = "") -> str:
+        done = self.on(host, *command, stdin=stdin)
         assert done.returncode == 0, f"{host}: {' '.join(command)}: {done.stderr}"
         return done.stdout
 
@@ -65,12 +81,11 @@ class Faults:
     def cut_off(self, host: str, network: str) -> None:
         """Drop all that goes between a host and a network."""
         self._mend[f"{host} without {network}"] = lambda: self.reconnect(host)
-        chain = "type filter hook {0} priority -300; policy accept; ip {1} {2} drop"
-        rules = " ".join(
-            f"chain {hook} {{ {chain.format(hook, end, network)}; }}"
+        chains = "\n".join(
+            f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; ip {end} {network} drop; }}"
             for hook, end in (("input", "saddr"), ("output", "daddr"))
         )
-        self._do(host, "nft", f"table {TABLE} {{ {rules} }}")
+        self._do(host, "nft", "-f", "-", stdin=f"table {TABLE} {{\n{chains}\n}}\n")
 
     def reconnect(self, host: str) -> None:
         """Undo every cut of a host."""

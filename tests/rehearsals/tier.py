@@ -12,6 +12,7 @@ from tests.rehearsals.faults import Faults
 from tests.visitors import Site
 
 Found = TypeVar("Found")
+CONFIG = "/etc/patroni/config.yml"
 REDIS = {"data": 6379, "cache": 6380}
 
 
@@ -86,6 +87,60 @@ class Tier:
         ask = f'read -r REDISCLI_AUTH; export REDISCLI_AUTH; exec redis-cli -p {REDIS[instance]} "$@"'
         return self._ask(host, "sh", "-c", ask, "sh", *command, stdin=self.site.secrets[f"redis_{instance}"] + "\n")
 
-    def redis_role(self, host: str, instance: str) -> str:
-        """Return master or slave, or nothing when it does not answer."""
-        return self._redis(host, instance, "ROLE").split("\n")[0].strip()
+    def redis_master(self, instance: str, seconds: float = 60, *, but: str = "") -> str:
+        """Return the one master of an instance, who is not ``but``."""
+
+        def one() -> str:
+            hosts = [host for host in self.site.hosts("redis") if host != but]
+            found = [h for h in hosts if self._redis(h, instance, "ROLE").startswith("master")]
+            return found[0] if len(found) == 1 else ""
+
+        return until(one, f"one Redis {instance} is master, and it is not {but or 'nobody'}", seconds)
+
+    def redis_all_follow(self, instance: str, master: str, seconds: float = 90) -> None:
+        """Wait until every other host of Redis follows the master and has what it has."""
+        others = [host for host in self.site.hosts("redis") if host != master]
+
+        def follow(host: str) -> bool:
+            role = self._redis(host, instance, "ROLE").split("\n")
+            return role[:2] == ["slave", self.site.address(master)] and role[3] == "connected"
+
+        until(lambda: all(map(follow, others)), f"{others} follow the Redis {instance} of {master}", seconds)
+
+    def hand_over(self, leader: str, to: str) -> None:
+        """Set the stage: let another member lead, by Patroni's own means and without a word about it."""
+        if leader == to:
+            return
+        words = ["switchover", "--leader", leader, "--candidate", to, "--force"]
+        done = self._faults.on(leader, "runuser", "-u", "postgres", "--", "patronictl", "-c", CONFIG, *words)
+        assert self.leader(but=leader) == to, done.stdout + done.stderr
+        self.all_follow(to)
+
+    def configure(self, host: str, setting: str) -> None:
+        """Set one of the settings that the members share, as ``name=value``."""
+        words = ["edit-config", "--force", "--quiet", "-s", setting]
+        done = self._faults.on(host, "runuser", "-u", "postgres", "--", "patronictl", "-c", CONFIG, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def confirming(self, leader: str) -> list[str]:
+        """Return the members that confirm each commit."""
+        found = self.patroni(leader).get("replication", [])
+        return [r["application_name"] for r in found if r["sync_state"] in ("sync", "quorum")]
+
+    def flushed(self, host: str) -> int:
+        """Return how far, in bytes of WAL, a primary has written down."""
+        return int(self.sql(host, "select pg_current_wal_flush_lsn() - '0/0'::pg_lsn"))
+
+    def branched_at(self, host: str) -> int:
+        """Return where, in bytes of WAL, the timeline of a leader left the one before."""
+        address = self.site.address(host)
+        history: list[list[Any]] = json.loads(self._ask(host, "curl", "-s", f"http://{address}:8008/history"))
+        return int(history[-1][1])
+
+    def data_directory(self, host: str) -> str:
+        """Return what tells a member's data directory from a new copy of it."""
+        return self._ask(host, "sh", "-c", "stat -c %i /var/lib/postgresql/*/*/PG_VERSION").strip()
+
+    def journal(self, host: str, unit: str, since: str) -> str:
+        """Return what a unit wrote down since then (a time that journalctl knows)."""
+        return self._ask(host, "journalctl", "--no-pager", "-o", "cat", "-u", unit, "--since", since)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host of the Redis masters dies: Sentinel promotes a replica, queues go on, caches fill again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rehearsals.crowd import Crowd
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.tier import REDIS, Tier
+
+# Seconds before the loss. A master acknowledges before its replica has it (milliseconds); one that nobody follows takes no more
+# writes after so long: roles/redis, redis_min_replicas_max_lag. What is queued in between may be gone; nothing else.
+WINDOW = 10
+
+
+@pytest.fixture
+def master(faults: Faults, tier: Tier) -> str:
+    """The master's host, which does not lead the database: both at once is told in test_primary_lost."""
+    master, leader = tier.redis_master("data"), tier.leader()
+    if leader == master:
+        tier.hand_over(leader, (tier.confirming(leader) or tier.followers(leader))[0])
+    return master
+
+
+def test_the_redis_masters_host_is_lost(master: str, crowd: Crowd, faults: Faults, tier: Tier) -> None:
+    fault = crowd.strike()
+    faults.lose_host(master)
+    successors = {instance: tier.redis_master(instance, 60, but=master) for instance in REDIS}
+    crowd.until_well(120)
+    faults.mend(master)
+    for instance, successor in successors.items():
+        tier.redis_all_follow(instance, successor)
+    tier.all_follow(tier.leader())
+    crowd.until_well(60)
+    books = crowd.judge()
+    assert books.whole, books
+    outside = [a for a in crowd.answers if a.uuid in books.idle and not fault - WINDOW <= a.done <= fault + 1]
+    assert not outside, f"jobs were lost that nothing excuses: {outside[:3]}"
