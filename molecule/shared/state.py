@@ -58,6 +58,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "redis_admin": plain,
     "redis_replication": plain,
     "redis_sentinel": plain,
+    "redis_sentinel_client": awkward,
     "s3_access_key": lambda: secrets.token_hex(10).upper(),
     "s3_secret_key": plain,
     "backup_access_key": lambda: secrets.token_hex(10).upper(),

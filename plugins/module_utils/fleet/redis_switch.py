@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hand one instance of Redis over to another member: the plan, what refuses it, and the order of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .redis import TROUBLE, Copies, Member, Opinions, lag, masters
+
+# Sentinel looks at a replica's priority every ten seconds.
+PREFERENCE_SEEN = 15.0
+PAUSE = 0.05
+
+
+class SwitchFailed(Exception):
+    """It was begun and did not come to its end; the message says what is true now."""
+
+
+class Hands(Protocol):
+    """The only I/O: what is asked of members and Sentinels, and the clock."""
+
+    def redis(self, member: str, *words: object) -> Any:
+        """Ask a member."""
+
+    def sentinel(self, name: str, *words: object) -> Any:
+        """Ask a Sentinel."""
+
+    def copy(self, member: str) -> Any:
+        """Return a member's own word, or None."""
+
+    def says(self, name: str, instance: str) -> str | None:
+        """Return who is master by a Sentinel's word, or None."""
+
+    def undo(self, member: str, *words: object) -> None:
+        """Ask a member, and go on if it does not answer: somebody else is told."""
+
+    def now(self) -> float:
+        """Return seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed."""
+
+    max_lag: int
+    pause_ms: int
+    within: float
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance as it was found."""
+
+    name: str
+    port: int
+    members: tuple[Member, ...]
+    copies: Copies
+    opinions: Opinions
+    majority: int
+
+    def address(self, member: str) -> str:
+        """Return a member's address as Sentinel writes it."""
+        return next(f"{known.address}:{self.port}" for known in self.members if known.name == member)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done with one instance, or why not."""
+
+    instance: Instance
+    target: str
+    master: str = ""
+    refusals: tuple[str, ...] = ()
+    sentinel: str = ""
+    steps: tuple[str, ...] = field(default=())
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return not self.refusals and self.master != self.target
+
+
+def plan(instance: Instance, target: str, limits: Limits) -> Plan:
+    """Return what handing this instance over means."""
+    lead = masters(instance.copies)
+    master = lead[0] if len(lead) == 1 else ""
+    refusals = tuple(_refusals(instance, target, lead, limits))
+    if refusals or master == target:
+        return Plan(instance, target, master, refusals)
+    sentinel = sorted(name for name, opinion in instance.opinions.items() if opinion)[0]
+    rest = [member.name for member in instance.members if member.name not in (master, target)]
+    steps = (
+        f"for a moment nobody but {target} may be elected" + (f" (not {', '.join(rest)})" if rest else ""),
+        f"pause writes on {master} for at most {limits.pause_ms} ms, and wait until {target} has all that was written",
+        f"SENTINEL FAILOVER {instance.name} at {sentinel}; {master} follows {target}, and its clients are sent away",
+    )
+    return Plan(instance, target, master, (), sentinel, steps)
+
+
+def _refusals(instance: Instance, target: str, lead: Sequence[str], limits: Limits) -> list[str]:
+    names = [member.name for member in instance.members]
+    if target not in names:
+        return [f"{target} holds no copy: {', '.join(names)} do"]
+    if len(lead) != 1:
+        return [f"{' and '.join(lead) or 'nobody'} says that it is master"]
+    found = _of_sentinels(instance, lead[0])
+    return found if lead[0] == target else found + _of_target(instance, target, lead[0], limits)
+
+
+def _of_sentinels(instance: Instance, master: str) -> list[str]:
+    answering = {name: opinion for name, opinion in instance.opinions.items() if opinion}
+    found = []
+    if len(answering) < instance.majority:
+        silent = ", ".join(sorted(set(instance.opinions) - set(answering)))
+        found.append(
+            f"{len(answering)} of {len(instance.opinions)} Sentinels answer, {instance.majority} must (silent: {silent})"
+        )
+    for name, opinion in sorted(answering.items()):
+        if opinion.address != instance.address(master):
+            found.append(f"Sentinel {name} says that {opinion.address} is master, {master} says so itself")
+        if not opinion.quorum:
+            found.append(f"Sentinel {name} could not fail over: {opinion.quorum_said}")
+        bad = [flag for flag in opinion.flags if flag in TROUBLE]
+        if bad:
+            found.append(f"Sentinel {name} is at work on it: {', '.join(bad)}")
+    return found
+
+
+def _of_target(instance: Instance, target: str, master: str, limits: Limits) -> list[str]:
+    copy, leader = instance.copies.get(target), instance.copies.get(master)
+    if copy is None or leader is None:
+        return [f"{target} does not answer"]
+    if not copy.link_up or copy.follows != instance.address(master):
+        return [f"{target} has no link to {master}"]
+    if copy.priority == 0:
+        return [f"{target} is never to be elected: its redis_replica_priority is 0"]
+    behind = lag(leader, copy)
+    if behind is None:
+        return [f"the lag of {target} could not be measured"]
+    return [f"{target} is {behind} bytes behind, {limits.max_lag} are allowed"] if behind > limits.max_lag else []
+
+
+def table(plans: Sequence[Plan]) -> list[str]:
+    """Return the plan for people."""
+    lines = [f"{'instance':<10} {'member':<12} {'role':<8} {'offset':>14} {'link':<6} lag"]
+    for one in plans:
+        leader = one.instance.copies.get(one.master)
+        for member in one.instance.members:
+            copy = one.instance.copies.get(member.name)
+            if copy is None:
+                lines.append(f"{one.instance.name:<10} {member.name:<12} {'silent':<8} {'?':>14} {'?':<6} not measured")
+                continue
+            behind = lag(leader, copy) if leader and copy.role != "master" else None
+            told = "-" if copy.role == "master" else "not measured" if behind is None else f"{behind} bytes"
+            link = "-" if copy.role == "master" else "up" if copy.link_up else "down"
+            role = "master" if copy.role == "master" else "replica"
+            offset = "?" if copy.offset is None else str(copy.offset)
+            lines.append(f"{one.instance.name:<10} {member.name:<12} {role:<8} {offset:>14} {link:<6} {told}")
+        lines += _intention(one)
+    return lines
+
+
+def _intention(one: Plan) -> list[str]:
+    name = one.instance.name
+    if one.refusals:
+        return [f"{name}: refused: {why}" for why in one.refusals]
+    if not one.changes:
+        return [f"{name}: {one.target} is master already: nothing to do"]
+    return [f"{name}: {number}. {step}" for number, step in enumerate(one.steps, start=1)]
+
+
+def perform(one: Plan, hands: Hands, limits: Limits) -> int:
+    """Hand over and return for how many milliseconds writes waited. Whatever happens, priorities come back and the pause ends."""
+    rest = [member.name for member in one.instance.members if member.name not in (one.master, one.target)]
+    before = {name: hands.redis(name, "CONFIG", "GET", "replica-priority")[1] for name in rest if hands.copy(name)}
+    try:
+        _prefer(one, hands, list(before))
+        return _hand_over(one, hands, limits)
+    finally:
+        for name, priority in before.items():
+            hands.undo(name, "CONFIG", "SET", "replica-priority", priority)
+
+
+def _prefer(one: Plan, hands: Hands, others: Sequence[str]) -> None:
+    """Let nobody but the target be electable, and wait until the Sentinel that will choose knows it."""
+    for name in others:
+        hands.redis(name, "CONFIG", "SET", "replica-priority", 0)
+    addresses = {one.instance.address(name) for name in others}
+
+    def known() -> bool:
+        found = [
+            dict(zip(flat[::2], flat[1::2], strict=False))
+            for flat in hands.sentinel(one.sentinel, "REPLICAS", one.instance.name)
+        ]
+        return all(r.get("slave-priority") == "0" for r in found if f"{r.get('ip')}:{r.get('port')}" in addresses)
+
+    if not _until(hands, PREFERENCE_SEEN, known):
+        raise SwitchFailed(f"Sentinel {one.sentinel} did not take notice of the priorities. Nothing was handed over.")
+
+
+def _hand_over(one: Plan, hands: Hands, limits: Limits) -> int:
+    begun = hands.now()
+    ends = begun + limits.pause_ms / 1000
+    hands.redis(one.master, "CLIENT", "PAUSE", limits.pause_ms, "WRITE")
+    try:
+        final = hands.copy(one.master)
+        if final is None or not _until(
+            hands, limits.pause_ms / 2000, lambda: _has(hands.copy(one.target), final.offset)
+        ):
+            raise SwitchFailed(
+                f"{one.target} did not get all that was written within half of the pause. {one.master} stays master."
+            )
+        hands.sentinel(one.sentinel, "FAILOVER", one.instance.name)
+        # Half a second is left for the next step: an old master that takes writes again loses them.
+        if not _until(hands, ends - hands.now() - 0.5, lambda: _is_master(hands.copy(one.target))):
+            raise SwitchFailed(
+                f"Sentinel {one.sentinel} was asked and {one.target} is not master at the end of the pause: it may still become it. "
+                f"Look before anything else (playbooks/verify-fleet.yml --tags redis)."
+            )
+        host, _, port = one.instance.address(one.target).rpartition(":")
+        # Sentinel would do it too, ten seconds later. Until then this master would take writes that it is about to throw away.
+        hands.redis(one.master, "REPLICAOF", host, port)
+        agreed = _until(hands, limits.within, lambda: _all_say(one, hands))
+        _send_away(one, hands)
+    finally:
+        hands.undo(one.master, "CLIENT", "UNPAUSE")
+    if not agreed:
+        raise SwitchFailed(
+            f"{one.target} is master by its own word, and not all Sentinels say so after {limits.within:g} s."
+        )
+    return round((min(hands.now(), ends) - begun) * 1000)
+
+
+def _send_away(one: Plan, hands: Hands) -> None:
+    """Close the clients' connections: they ask the Sentinels again. What they had waiting was never carried out."""
+    for kind in ("normal", "pubsub"):
+        hands.undo(one.master, "CLIENT", "KILL", "TYPE", kind)
+
+
+def _has(copy: Any, offset: int | None) -> bool:
+    return copy is not None and offset is not None and copy.offset is not None and copy.offset >= offset
+
+
+def _is_master(copy: Any) -> bool:
+    return copy is not None and copy.role == "master"
+
+
+def _all_say(one: Plan, hands: Hands) -> bool:
+    wanted = one.instance.address(one.target)
+    answering = [name for name, opinion in one.instance.opinions.items() if opinion]
+    return all(hands.says(name, one.instance.name) == wanted for name in answering)
+
+
+def _until(hands: Hands, seconds: float, question: Callable[[], bool]) -> bool:
+    deadline = hands.now() + seconds
+    while not question():
+        if hands.now() >= deadline:
+            return False
+        hands.sleep(PAUSE)
+    return True
