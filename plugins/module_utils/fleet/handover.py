@@ -19,8 +19,8 @@ class Pooler(Protocol):
     def resume(self) -> bool:
         """Let go of them."""
 
-    def clients(self) -> int:
-        """Count them."""
+    def clients(self) -> frozenset[str]:
+        """Return who is connected."""
 
     def arm(self, seconds: float) -> str:
         """Let systemd do it if we cannot; return what went wrong."""
@@ -64,7 +64,7 @@ class Limits:
 
     pause: float = 5
     switch: float = 15
-    leave: float = 8
+    leave: float = 15
     prove: float = 60
     max_lag: int = 0
 
@@ -186,12 +186,15 @@ class HandOver:
     def await_departure(self, pooler: Pooler) -> None:
         """Wait until the clients have gone: HAProxy sends them to the new primary. Let go too early, they would write to a replica."""
         deadline = self.world.now() + self.limits.leave
-        while (left := pooler.clients()) or not self.follows():
-            if self.world.now() > deadline:
-                self.tell(f"{left} clients are still connected to {self.plan.leader}'s PgBouncer")
+        held = pooler.clients()
+        while self.world.now() < deadline:
+            left = held & pooler.clients()
+            if not left and self.follows():
+                self.tell(f"nobody waits at {self.plan.leader}'s PgBouncer any more, and it follows")
                 return
             self.world.rest(0.1)
-        self.tell(f"no client waits at {self.plan.leader}'s PgBouncer any more")
+        names = ", ".join(sorted(left)) or "nobody"
+        self.tell(f"after {self.limits.leave:g} s {names} still waits at {self.plan.leader}'s PgBouncer")
 
     def follows(self) -> bool:
         """Ask whether the old primary streams from the new one."""
@@ -206,4 +209,4 @@ class HandOver:
                 self.fail(f"handed over, but after {self.limits.prove:g} s: {'; '.join(wrong)}")
                 return
             self.world.rest(0.5)
-        self.tell(f"{self.plan.leader} follows")
+        self.tell("everybody says so")
