@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 CLOUD = {
-    "nixie": "etcd.postgres",
-    "freud": "etcd.web.sidekiq",
+    "nixie": "etcd.postgres.redis.redis_sentinel",
+    "freud": "etcd.web.sidekiq.redis_sentinel",
     "franz": "nameserver",
     "esme": "edge",
     "slappy": "edge",
