@@ -36,22 +36,24 @@ from judge import (
     at,
     complaints,
     metrics,
-    name,
-    number,
     parse_dropped,
     parse_history,
     parse_info,
+    readable,
+    refusal,
 )
 
 CONFIG = Path("/etc/pgbackrest/pgbackrest.conf")
 FACTS = Path("/etc/pgbackrest/database-archive.json")
 LOCK = Path("/var/lib/pgbackrest/lock/database-archive.lock")
 LOGS = Path("/var/log/pgbackrest")
+# Who is asked how things are must say soon that nobody answers: pgBackRest tries for about nine times as long.
+BRIEF = ("--io-timeout=3",)
 ASK = """
 select json_build_object(
   'replica', pg_is_in_recovery(),
   'system_id', (select system_identifier from pg_control_system()),
-  'timeline', (select timeline_id from pg_control_checkpoint()),
+  'timeline', case when not pg_is_in_recovery() then ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end,
   'segment_size', (select setting::bigint from pg_settings where name = 'wal_segment_size'),
   'last_archived', last_archived_wal, 'last_archived_at', extract(epoch from last_archived_time),
   'last_failed', last_failed_wal, 'last_failed_at', extract(epoch from last_failed_time))
@@ -62,7 +64,15 @@ from pg_stat_archiver
 def run(argv: Sequence[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it said."""
     try:
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(argv, 124, "", f"{argv[0]} did not answer within {timeout:g} s")
 
@@ -113,7 +123,7 @@ class Host:
         said = run([*argv, "-d", "postgres", "-c", ASK], 15)
         if said.returncode:
             sys.exit(f"Postgres of this host did not answer, nothing was measured: {said.stderr.strip()}")
-        answer: dict[str, Any] = json.loads(said.stdout)
+        answer: dict[str, Any] = json.loads(said.stdout, strict=False)
         return answer
 
     def archiver(self, answer: dict[str, Any]) -> Archiver:
@@ -121,8 +131,15 @@ class Host:
         size = int(answer["segment_size"])
         file = Path(self.facts["data_dir"], "pg_wal", f"{answer['timeline']:08X}.history")
         history = parse_history(file.read_text(), size) if file.exists() else ()
-        keys = ("last_archived", "last_archived_at", "last_failed", "last_failed_at")
-        return Archiver(*(answer[key] for key in keys), size, history, answer["timeline"])
+        return Archiver(
+            last_archived=answer["last_archived"],
+            last_archived_at=answer["last_archived_at"],
+            last_failed=answer["last_failed"],
+            last_failed_at=answer["last_failed_at"],
+            segment_size=size,
+            history=history,
+            timeline=answer["timeline"],
+        )
 
     def disk(self) -> Disk:
         """Measure the disk of the WAL, and what waits on it."""
@@ -139,41 +156,41 @@ class Host:
             waiting += [found.st_mtime] if path.suffix == ".ready" else []
         return Disk(room.f_bavail * room.f_frsize, wal, len(waiting), min(waiting, default=None))
 
-    def repository(self, which: int, answer: dict[str, Any], archiver: Archiver) -> Repository:
+    def repository(self, which: int, answer: dict[str, Any]) -> Repository:
         """Ask one repository for its backups and for the WAL that a restore of the newest one needs."""
-        said = pgbackrest(self.stanza, f"--repo={which}", "info", "--output=json")
+        said = pgbackrest(self.stanza, f"--repo={which}", *BRIEF, "info", "--output=json")
         if said.returncode:
             return Repository(which, trouble(said.stderr))
-        found = parse_info(json.loads(said.stdout), which, answer["system_id"])
-        if found.trouble or found.newest is None or not archiver.last_archived:
+        found = parse_info(json.loads(said.stdout, strict=False), which, answer["system_id"])
+        if found.trouble or found.newest is None:
             return found
         try:
-            segments = frozenset(self.segments(found, archiver))
+            segments = frozenset(self.segments(found))
         except OSError as error:
             return Repository(which, str(error))
         return Repository(which, "", found.backups, segments, found.archive_id)
 
-    def segments(self, found: Repository, archiver: Archiver) -> list[str]:
+    def segments(self, found: Repository) -> list[str]:
         """List the WAL files in the archive since the newest backup: a directory for each 4 GiB of a timeline."""
         root = f"archive/{self.facts['stanza']}/{found.archive_id}"
-        size = archiver.segment_size
-        assert found.newest is not None and archiver.last_archived is not None  # noqa: S101 - asked by the caller
-        low, high = found.newest.wal_stop[8:16], name(1, number(archiver.last_archived, size), size)[8:16]
+        if found.newest is None:
+            return []
+        low = found.newest.wal_stop[8:16]
         directories = self.listed(found.number, root)
         files = [
             file
             for directory in directories
-            if re.fullmatch(r"[0-9A-F]{16}", directory) and low <= directory[8:] <= high
+            if re.fullmatch(r"[0-9A-F]{16}", directory) and directory[8:] >= low
             for file in self.listed(found.number, f"{root}/{directory}")
         ]
         return [file[:24] for file in files if re.match(r"[0-9A-F]{24}-", file)]
 
     def listed(self, which: int, path: str) -> list[str]:
         """List one directory of a repository."""
-        said = pgbackrest(f"--repo={which}", "repo-ls", path, "--output=json")
+        said = pgbackrest(f"--repo={which}", *BRIEF, "repo-ls", path, "--output=json")
         if said.returncode:
             raise OSError(trouble(said.stderr))
-        return sorted(json.loads(said.stdout))
+        return sorted(json.loads(said.stdout, strict=False))
 
     def evidence(self) -> Evidence | None:
         """Ask everybody; nothing if another member leads."""
@@ -181,7 +198,7 @@ class Host:
         if answer["replica"]:
             return None
         archiver = self.archiver(answer)
-        found = tuple(self.repository(which, answer, archiver) for which in repositories())
+        found = tuple(self.repository(which, answer) for which in repositories())
         since = min((one.newest.stopped_at for one in found if one.newest), default=self.remembered())
         logs = sorted(LOGS.glob(f"{self.facts['stanza']}-archive-push-async.log*"))
         text = "\n".join(file.read_text(errors="replace") for file in logs if not file.name.endswith(".gz"))
@@ -205,7 +222,11 @@ def state() -> None:
         sys.exit("; ".join(wrong))
     last = evidence.archiver.last_archived or "nothing yet"
     told = [f"archiving works: {last} at {at(evidence.archiver.last_archived_at)}, {evidence.disk.waiting} files wait"]
-    told += [f"repository {one.number}: {one.newest.label} of {at(one.newest.stopped_at)}" for one in evidence.repositories if one.newest]
+    told += [
+        f"repository {one.number}: {one.newest.label} of {at(one.newest.stopped_at)}"
+        for one in evidence.repositories
+        if one.newest
+    ]
     print("; ".join(told))
 
 
@@ -226,7 +247,7 @@ def newest() -> None:
         said = pgbackrest(host.stanza, f"--repo={which}", "info", "--output=json")
         if said.returncode:
             sys.exit(f"repository {which}: {trouble(said.stderr)}")
-        backups = [backup for stanza in json.loads(said.stdout) for backup in stanza.get("backup", [])]
+        backups = [backup for stanza in json.loads(said.stdout, strict=False) for backup in stanza.get("backup", [])]
         backup = max(backups, key=lambda one: one["timestamp"]["stop"], default=None)
         print(f"repository {which}: {backup['label'] if backup else 'none'}")
 
@@ -271,7 +292,7 @@ def prepare() -> None:
         found_stanza(host)
         done.append("made the stanza")
     for which in repositories():
-        found = host.repository(which, answer, host.archiver(answer))
+        found = host.repository(which, answer)
         if found.trouble:
             sys.exit(f"repository {which}: {found.trouble}")
         if not found.backups:
@@ -300,7 +321,7 @@ def unfounded(host: Host, which: int, system_id: int) -> bool:
     said = pgbackrest(host.stanza, f"--repo={which}", "info", "--output=json")
     if said.returncode:
         sys.exit(f"repository {which}: {trouble(said.stderr)}")
-    answer = json.loads(said.stdout)
+    answer = json.loads(said.stdout, strict=False)
     stanza = answer[0] if answer else {}
     known = [entry["system-id"] for entry in stanza.get("db", []) if entry["repo-key"] == which]
     return system_id not in known
@@ -310,9 +331,13 @@ def check_configuration(path: str) -> None:
     """Open each repository with the keys and passphrases of a configuration that is not in place yet."""
     config = Path(path)
     stanza = re.findall(r"^\[([^:\]]+)\]", config.read_text(), re.MULTILINE)[-1]
+    wrong = []
     for which in repositories(config):
-        said = pgbackrest(f"--stanza={stanza}", f"--repo={which}", "info", "--output=json", config=config)
-        print(said.returncode, said.stdout, said.stderr)
+        said = pgbackrest(f"--stanza={stanza}", f"--repo={which}", *BRIEF, "info", "--output=json", config=config)
+        message = said.stderr if said.returncode else readable(json.loads(said.stdout, strict=False), which)
+        wrong += [refusal(which, message)] if message else []
+    if wrong:
+        sys.exit("; ".join(wrong))
 
 
 def main() -> None:

@@ -113,20 +113,32 @@ def owner(count: int, archiver: Archiver) -> int:
     return next((timeline for timeline, end in archiver.history if count < end), archiver.timeline)
 
 
-def wanted_segments(archiver: Archiver, backup: Backup) -> list[str]:
-    """Return the WAL files that a restore of this backup to the latest moment needs."""
-    if not archiver.last_archived or not SEGMENT.match(archiver.last_archived):
+def last_count(archiver: Archiver, present: Iterable[str]) -> int:
+    """Return the last WAL file that should be there: the last that Postgres believes to be archived, or that is.
+
+    At a change of the timeline Postgres names a history file or the half-written end of the old one instead.
+    """
+    size = archiver.segment_size
+    found = [number(wal, size) for wal in present if int(wal[:8], 16) == owner(number(wal, size), archiver)]
+    said = archiver.last_archived or ""
+    if SEGMENT.fullmatch(said) or said.endswith(".backup"):
+        found.append(number(said, size))
+    return max(found, default=-1)
+
+
+def wanted_segments(archiver: Archiver, repository: Repository) -> list[str]:
+    """Return the WAL files that a restore of the newest backup to the latest moment needs."""
+    if repository.newest is None:
         return []
     size = archiver.segment_size
-    first, last = number(backup.wal_stop, size), number(archiver.last_archived, size)
+    first = number(repository.newest.wal_stop, size)
+    last = last_count(archiver, repository.segments)
     return [name(owner(count, archiver), count, size) for count in range(first, last + 1)]
 
 
 def hole(archiver: Archiver, repository: Repository) -> list[str]:
     """Return the WAL files since the newest backup that Postgres believes to be archived and that are not there."""
-    if repository.newest is None:
-        return []
-    return [wal for wal in wanted_segments(archiver, repository.newest) if wal not in repository.segments]
+    return [wal for wal in wanted_segments(archiver, repository) if wal not in repository.segments]
 
 
 def at(seconds: float | None) -> str:
@@ -209,7 +221,7 @@ def parse_info(answer: Sequence[Mapping[str, Any]], repository: int, system_id: 
     )
     # 2: no backup yet, which is no trouble in reading.
     if state["code"] not in (0, 2):
-        return Repository(repository, " ".join(str(state["message"]).split()))
+        return Repository(repository, refusal(repository, str(state["message"])))
     ours = [
         entry["id"]
         for entry in stanza.get("db", [])
@@ -225,9 +237,46 @@ def parse_info(answer: Sequence[Mapping[str, Any]], repository: int, system_id: 
     backups = [
         Backup(entry["label"], entry["type"], float(entry["timestamp"]["stop"]), entry["archive"]["stop"])
         for entry in stanza.get("backup", [])
-        if entry["database"]["repo-key"] == repository and entry["database"]["id"] == ours[-1] and entry["archive"]["stop"]
+        if entry["database"]["repo-key"] == repository
+        and entry["database"]["id"] == ours[-1]
+        and entry["archive"]["stop"]
     ]
     return Repository(repository, backups=tuple(backups), archive_id=archives[-1] if archives else "")
+
+
+# What pgBackRest says of a repository that it cannot read, and which part of pgbackrest_repositories to look at.
+BLAME = (
+    (r"HTTP request failed with 404|NoSuchBucket", "there is no such bucket (bucket, endpoint)"),
+    (r"HTTP request failed with 403", "the store refuses the keys (access_key, secret_key, bucket)"),
+    (
+        r"FormatError|unable to flush|CipherError",
+        "it does not open with this passphrase (passphrase); it was made with another one",
+    ),
+    (r"CryptoError", "the store does not prove who it is (ca_file, endpoint)"),
+    (
+        r"HostConnectError|ServiceError|FileReadError|did not answer",
+        "the store does not answer (endpoint; the firewall on the way)",
+    ),
+    (r"PathOpenError|FileOpenError|Permission denied", "the directory cannot be read (path)"),
+)
+
+
+def refusal(repository: int, message: str) -> str:
+    """Return why a repository cannot be used, with the name of what to correct; what it said may be noise and is cut."""
+    why = next((words for pattern, words in BLAME if re.search(pattern, message)), "it cannot be read")
+    said = re.sub(r"[^ -~]+", " ", message.partition("\n")[0])[:120]
+    told = "" if "passphrase" in why else f": {said}"
+    return f"pgbackrest_repositories, entry {repository}: {why}{told}"
+
+
+def readable(answer: Sequence[Mapping[str, Any]], repository: int) -> str:
+    """Return what is wrong with a repository by the answer of `pgbackrest info`; nothing if it opens or is new."""
+    for stanza in answer:
+        for entry in stanza.get("repo", []):
+            # 1 to 3: no stanza or no backup there yet.
+            if entry["key"] == repository and entry["status"]["code"] not in (0, 1, 2, 3):
+                return str(entry["status"]["message"])
+    return ""
 
 
 def parse_dropped(log: str, since: float) -> tuple[str, ...]:
