@@ -68,7 +68,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 marks:
-  description: lsn, now (seconds since 1970), newest (of the newest transaction that was replayed, or of the mark) and the values.
+  description: lsn, now (seconds since 1970), newest (of the newest transaction that was replayed, or of the mark), the timeline
+    that the mark is on, and the values.
   returned: success
   type: dict
 """
@@ -146,9 +147,12 @@ class Database:
         self.ask(MARK)
         # Before the switch, which moves on: this is the place that a restore must reach.
         lsn, marked = self.ask("select pg_current_wal_lsn(), extract(epoch from clock_timestamp())")
+        # A restore to that moment stops at the first commit after it, and fails where there is none.
+        self.ask(MARK)
         self.archive()
         now = self.ask("select extract(epoch from clock_timestamp())")[0]
-        return {"lsn": lsn, "now": float(now), "newest": float(marked), "values": values}
+        timeline = self.ask("select timeline_id from pg_control_checkpoint()")[0]
+        return {"lsn": lsn, "now": float(now), "newest": float(marked), "timeline": timeline, "values": values}
 
 
 def main() -> None:

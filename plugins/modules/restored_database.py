@@ -62,6 +62,10 @@ options:
     description: The moment as pgBackRest reads it; empty for all that was archived.
     type: str
     default: ""
+  timeline:
+    description: The timeline to follow; empty for the newest.
+    type: str
+    default: ""
   purpose:
     description: Who wants it, V(drill) or V(restore). What a drill left behind may be replaced.
     type: str
@@ -117,6 +121,7 @@ SPEC: dict[str, Any] = {
     "stanza": {"type": "str", "default": ""},
     "label": {"type": "str", "default": ""},
     "target": {"type": "str", "default": ""},
+    "timeline": {"type": "str", "default": ""},
     "purpose": {"type": "str", "choices": ["drill", "restore"], "default": "restore"},
     "user": {"type": "str", "default": "postgres"},
     "within": {"type": "int", "default": 21600},
@@ -175,6 +180,8 @@ class Scratch:
         argv += [f"--pg1-path={self.data}", "--delta", "--archive-mode=off", f"--set={params['label']}"]
         if params["target"]:
             argv += ["--type=time", f"--target={params['target']}", "--target-action=promote"]
+        if params["timeline"]:
+            argv.append(f"--target-timeline={params['timeline']}")
         answer = run([*argv, "restore"], params["within"])
         if answer.rc != 0:
             raise Problem(f"pgBackRest could not restore {params['label']}: {last(answer.output)}")
@@ -231,7 +238,7 @@ def main() -> None:
     if module.params["state"] == "present":
         plan = to_restore(scratch.there(), scratch.wanted, scratch.answers())
     else:
-        plan = to_remove(scratch.there(), scratch.runs(), scratch.has_data())
+        plan = to_remove(scratch.there(), module.params["purpose"], scratch.runs(), scratch.has_data())
     if isinstance(plan, Refusal):
         module.fail_json(msg=plan.why)
         return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ FORM = "write it with its zone, as 2026-11-20 13:00:00+00"
 MEBI = 1 << 20
 # pgBackRest's codes of a repository that has no usable backup.
 OK, NO_BACKUPS = 0, 2
+# How `pgbackrest verify` names what is damaged.
+NAMED = re.compile(r"(checksum|size) invalid|invalid checksum|missing|invalid size", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -170,3 +173,14 @@ def describe(plan: Plan, free: int) -> list[str]:
         *(("note", note) for note in plan.notes),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
+
+
+def parse_verify(rc: int | None, said: str) -> tuple[bool, str]:
+    """Return whether ``pgbackrest verify`` found everything whole, and what it names if not."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    wrong = [line for line in lines if NAMED.search(line)]
+    errors = [line for line in lines if "ERROR:" in line]
+    whole = rc == 0 and not wrong and not errors and any(line.endswith("status: ok") for line in lines)
+    if whole:
+        return True, "all objects are whole"
+    return False, "; ".join([*wrong, *errors]) or " ".join(lines)[-600:] or "pgBackRest said nothing"

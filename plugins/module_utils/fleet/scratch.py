@@ -60,6 +60,8 @@ def to_restore(there: Note | None, wanted: Note, answers: bool) -> tuple[str, ..
     return ("stop", "restore", "start")
 
 
-def to_remove(there: Note | None, answers: bool, data: bool) -> tuple[str, ...]:
-    """Return the steps to a host without a restored database."""
+def to_remove(there: Note | None, purpose: str, answers: bool, data: bool) -> tuple[str, ...]:
+    """Return the steps to a host without a restored database. A drill takes away only what a drill has made."""
+    if purpose == DRILL and there and there.purpose != DRILL:
+        return ()
     return (*(("stop",) if answers else ()), *(("remove",) if data or there else ()))
