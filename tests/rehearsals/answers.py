@@ -84,7 +84,18 @@ class Books:
         return "; ".join(f"{len(found)} {kind}: {sorted(found)[:3]}" for kind, found in kinds if found) or "all is well"
 
 
-def row(story: str, answers: Sequence[Answer], books: Books | None, fault: float | None) -> str:
+def recovered(answers: Sequence[Answer], fault: float | None, mended: float | None) -> str:
+    """Say how long it took until all was well: from the fault, or, where the fault had to end first, from its end."""
+    if fault is None:
+        return ""
+    if mended is None:
+        return f"{recovery(answers, fault):.1f} s"
+    return f"{recovery(answers, mended):.1f} s after it was mended"
+
+
+def row(
+    story: str, answers: Sequence[Answer], books: Books | None, fault: float | None = None, mended: float | None = None
+) -> str:
     """Return a story's line of the table. No fault and no books leave their columns empty."""
     posts = [answer for answer in answers if answer.uuid]
     cells = (
@@ -94,6 +105,6 @@ def row(story: str, answers: Sequence[Answer], books: Books | None, fault: float
         f"{longest_gap(answers):.2f} s",
         f"{longest_gap(posts):.2f} s",
         *(("", "", "") if books is None else (len(books.lost), len(books.doubled), len(books.idle))),
-        "" if fault is None else f"{recovery(answers, fault):.1f} s",
+        recovered(answers, fault, mended),
     )
     return "| " + " | ".join(map(str, cells)) + " |"

@@ -105,4 +105,4 @@ def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> It
     story = request.node.name.removeprefix("test_")
     with Crowd(site, story) as visitors:
         yield visitors
-    ROWS.append(row(story.replace("_", " "), visitors.answers, visitors.books, visitors.fault))
+    ROWS.append(row(story.replace("_", " "), visitors.answers, visitors.books, visitors.fault, visitors.mended))

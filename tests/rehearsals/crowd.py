@@ -31,6 +31,7 @@ class Crowd:
     reads: float = READS
     posts: float = POSTS
     fault: float | None = None
+    mended: float | None = None
     books: Books | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -85,6 +86,10 @@ class Crowd:
     def failures(self) -> list[Answer]:
         """Return the answers that were no good."""
         return [answer for answer in self.answers if not answer.good]
+
+    def mark_mended(self) -> None:
+        """Say that a fault is mended now that nothing could recover from by itself: recovery counts from here."""
+        self.mended = time.monotonic()
 
     def strike(self) -> float:
         """Say that the fault begins now."""

@@ -35,6 +35,7 @@ def test_two_etcd_members_are_lost(crowd: Crowd, faults: Faults, tier: Tier) -> 
     posts = [answer for answer in late if answer.uuid and answer.good]
     assert not posts, f"{len(posts)} posts were acknowledged without a primary"
     faults.mend()
+    crowd.mark_mended()
     tier.all_follow(tier.leader())
     crowd.until_well(60)
     books = crowd.judge()

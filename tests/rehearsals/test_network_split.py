@@ -49,6 +49,7 @@ def test_basement_and_cloud_are_cut_off_from_each_other(
         crowd.go_on(SPLIT)
         assert tier.leaders() == [heir], "the other side leads, too"
         faults.mend(*(f"{host} without {tier.site.net}.2.0/24" for host in tier.site.hosts("basement")))
+        crowd.mark_mended()
         tier.all_follow(heir)
         for instance in ("data", "cache"):
             tier.redis_all_follow(instance, tier.redis_master(instance))

@@ -50,7 +50,13 @@ def test_the_row_has_a_cell_for_each_column() -> None:
     books = Books(frozenset({"a"}), frozenset(), frozenset({"b", "c"}))
     full = row("a story", [answer(0, uuid="a"), answer(2, status=500), answer(3)], books, fault=1)
     assert full == "| a story | 3 | 1 | 3.00 s | 0.00 s | 1 | 0 | 2 | 1.1 s |"
-    assert {line.count("|") for line in [*HEAD.splitlines(), full, row("x", [], None, None)]} == {10}
+    assert {line.count("|") for line in [*HEAD.splitlines(), full, row("x", [], None)]} == {10}
+
+
+def test_what_cannot_recover_by_itself_is_measured_from_the_mending() -> None:
+    bad = answer(11, status=502)
+    assert row("x", [bad], None, fault=10, mended=10.5).endswith("| 0.6 s after it was mended |")
+    assert row("x", [bad], None, fault=10, mended=20).endswith("| 0.0 s after it was mended |")
 
 
 def test_books_say_what_is_wrong() -> None:
