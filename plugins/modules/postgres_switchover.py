@@ -381,7 +381,11 @@ def act(module: AnsibleModule, fleet: Fleet, plan: Plan, timeline: int, said: di
         signal.signal(ignored, signal.SIG_IGN)
     with BUSY.open("w") as file:
         occupy(file, 0)
-        outcome = HandOver(plan, timeline, fleet, limits).run()
+        handover = HandOver(plan, timeline, fleet, limits)
+        try:
+            outcome = handover.run()
+        except Unreachable as error:
+            outcome = handover.fail(str(error), known=handover.outcome.known)
     after = make_plan(fleet.observe(), Wish(plan.target, max_lag=params["max_lag"]))
     said |= {"story": outcome.story, "seconds": outcome.seconds, "known": outcome.known, "proof": table(after)}
     if outcome.wrong:

@@ -158,10 +158,11 @@ class HandOver:
     def switch(self) -> None:
         """Tell Patroni, and wait for the new leader's own word."""
         began = self.world.now()
+        self.outcome.known = False
         answer = self.world.order(self.plan.leader, self.plan.target)
         while self.world.now() - began < self.limits.switch:
             if self.world.leads(self.plan.target):
-                self.outcome.switched = True
+                self.outcome.switched = self.outcome.known = True
                 self.outcome.seconds["switch"] = round(self.world.now() - began, 2)
                 self.tell(f"{self.plan.target} leads, by its own word")
                 return

@@ -223,9 +223,11 @@ def test_without_a_dead_mans_switch_nobody_is_held() -> None:
 def test_a_fault_of_ours_leaves_nobody_waiting(step: str) -> None:
     world = PlayedWorld()
     world.breaks = step
+    handover = HandOver(PLAN, 3, world, LIMITS)
     with pytest.raises(RuntimeError):
-        run(world)
+        handover.run()
     assert let_go(world)
+    assert handover.outcome.known == (step == "pause")
 
 
 def test_what_is_not_proven_is_not_said_to_be() -> None:
