@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,8 @@ from tests.rehearsals.crowd import Crowd
 from tests.visitors import Site
 
 BUCKET = "backups"
+# A backup's label begins with the time of the full one, and goes on with its own where it is another.
+DATA = re.compile(r"/backup/[^/]+/(\d{8}-\d{6}F(?:_\d{8}-\d{6}[DI])?)/(?:bundle|pg_data)/")
 
 
 @pytest.fixture
@@ -36,11 +39,9 @@ def bucket(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def damaged(bucket: Any, left_as_found: None) -> Iterator[str]:
     """The name of a file of the newest backup in which one byte is another one."""
-    found = [
-        o for o in bucket.objects.all() if "/backup/" in o.key and "/pg_data/" in o.key + "/" or "/bundle/" in o.key
-    ]
-    newest = max(o.key.split("/backup/")[1].split("/")[1] for o in found)
-    chosen = max((o for o in found if f"/{newest}/" in o.key), key=lambda o: o.size)
+    files = {found: match[1] for found in bucket.objects.all() if (match := DATA.search(found.key))}
+    newest = max(files.values())
+    chosen = max((found for found, label in files.items() if label == newest), key=lambda found: found.size)
     whole = chosen.get()["Body"].read()
     middle = len(whole) // 2
     chosen.put(Body=whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
