@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]
 
 END, REPORT = Path(sys.argv[1]), Path(sys.argv[2])
 THREADS, PAUSE = 6, 0.15
@@ -24,12 +25,13 @@ class Client(threading.Thread):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.number, self.connection = number, None
+        self.number = number
+        self.connection: Any = None
         self.done: list[tuple[float, float]] = []
         self.kept: list[int] = []
         self.failures: list[str] = []
 
-    def ask(self, sql: str, values: tuple = (), again: bool = False) -> list:
+    def ask(self, sql: str, values: tuple[Any, ...] = (), again: bool = False) -> list[Any]:
         """Send one statement; where Rails would, once more."""
         try:
             if self.connection is None:
