@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-down check test bench docs pins
+.PHONY: help setup lab lab-down check test rehearse bench docs pins
 
 help: ## Show the verbs
 	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +25,10 @@ test: setup ## Everything: check, every role's scenario, the site, its acceptanc
 molecule-%: setup ## One role's scenario, e.g. make molecule-redis
 	@$(PYTHON) -m bin.suite scenario $*
 
-rehearse-%: setup ## One rehearsal on the lab that make lab keeps, e.g. make rehearse-web_host
+rehearse: setup ## All rehearsals on the lab that make lab keeps; their table is in .cache/rehearsals.md
+	@$(PYTHON) -m bin.suite rehearse
+
+rehearse-%: setup ## Those with this in their name, e.g. make rehearse-network-split, make rehearse-primary
 	@$(PYTHON) -m bin.suite rehearse $*
 
 bench: setup ## Measure the lab: a no-op run against the floor, the edge against a bare nginx

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tests of this repository, in the order of what they cost.
 
-usage: python -m bin.suite check | test | scenario ROLE | rehearse STORY
+usage: python -m bin.suite check | test | scenario ROLE | rehearse [STORY]
 
 ``check``: what needs no host. ``test``: everything, on hosts of its own (UPSTAIRS_LAB=test), which it removes at the end, also
-after a failure. Each step prints one line; a failed one prints the end of what it said, and all of it is in .cache/logs.
+after a failure. ``rehearse``: all stories, or those with STORY in their name, on the lab that ``make lab`` keeps. Each step
+prints one line; a failed one prints the end of what it said, and all of it is in .cache/logs.
 """
 
 from __future__ import annotations
@@ -191,14 +192,10 @@ def main(arguments: list[str]) -> None:
         case ["scenario", name]:
             os.environ["UPSTAIRS_LAB"] = "test"
             raise SystemExit(run(f"molecule-{name}", ["molecule", "test", "-s", name], show=True).status)
-        case ["rehearse", name]:
-            raise SystemExit(
-                run(
-                    f"rehearse-{name}",
-                    [sys.executable, "-m", "pytest", "-s", "-k", name.replace("-", "_"), "tests/rehearsals"],
-                    show=True,
-                ).status
-            )
+        case ["rehearse", *names]:
+            chosen = [word for name in names for word in ("-k", name.replace("-", "_"))]
+            argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", *chosen, "tests/rehearsals"]
+            raise SystemExit(run("rehearse", argv, show=True).status)
         case _:
             fail(__doc__ or "")
 
