@@ -147,22 +147,32 @@ def _of_target(instance: Instance, target: str, master: str, limits: Limits) -> 
 
 def table(plans: Sequence[Plan]) -> list[str]:
     """Return the plan for people."""
-    lines = [f"{'instance':<10} {'member':<12} {'role':<8} {'offset':>14} {'link':<6} lag"]
+    names = [word for one in plans for word in (one.instance.name, *(m.name for m in one.instance.members))]
+    width = max(len(name) for name in [*names, "instance"])
+    lines = [_row(width, "instance", "member", "role", "offset", "link", "lag")]
     for one in plans:
         leader = one.instance.copies.get(one.master)
-        for member in one.instance.members:
-            copy = one.instance.copies.get(member.name)
-            if copy is None:
-                lines.append(f"{one.instance.name:<10} {member.name:<12} {'silent':<8} {'?':>14} {'?':<6} not measured")
-                continue
-            behind = lag(leader, copy) if leader and copy.role != "master" else None
-            told = "-" if copy.role == "master" else "not measured" if behind is None else f"{behind} bytes"
-            link = "-" if copy.role == "master" else "up" if copy.link_up else "down"
-            role = "master" if copy.role == "master" else "replica"
-            offset = "?" if copy.offset is None else str(copy.offset)
-            lines.append(f"{one.instance.name:<10} {member.name:<12} {role:<8} {offset:>14} {link:<6} {told}")
+        lines += [
+            _row(width, one.instance.name, m.name, *_cells(one.instance.copies.get(m.name), leader))
+            for m in one.instance.members
+        ]
         lines += _intention(one)
     return lines
+
+
+def _row(width: int, instance: str, member: str, *cells: str) -> str:
+    role, offset, link, behind = cells
+    return f"{instance:<{width}} {member:<{width}} {role:<8} {offset:>14} {link:<5} {behind}"
+
+
+def _cells(copy: Any, leader: Any) -> tuple[str, str, str, str]:
+    if copy is None:
+        return "silent", "?", "?", "not measured"
+    offset = "?" if copy.offset is None else str(copy.offset)
+    if copy.role == "master":
+        return "master", offset, "-", "-"
+    behind = lag(leader, copy) if leader else None
+    return "replica", offset, "up" if copy.link_up else "down", "not measured" if behind is None else f"{behind} bytes"
 
 
 def _intention(one: Plan) -> list[str]:

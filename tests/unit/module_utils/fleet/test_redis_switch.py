@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handing Redis over: what is refused, and that whatever happens writes go on and priorities come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from plugins.module_utils.fleet.redis import Copy, Member, Opinion
+from plugins.module_utils.fleet.redis_switch import Instance, Limits, SwitchFailed, perform, plan, table
+
+MEMBERS = (Member("alice", "10.0.0.1"), Member("dot", "10.0.0.2"), Member("nixie", "10.0.0.3"))
+MASTER = Copy("master", offset=500)
+REPLICA = Copy("slave", offset=480, follows="10.0.0.1:6379", link_up=True)
+COPIES: dict[str, Copy | None] = {"alice": MASTER, "dot": REPLICA, "nixie": REPLICA}
+AGREED = Opinion("10.0.0.1:6379", flags=("master",), others=2)
+OPINIONS: dict[str, Opinion | None] = {"s1": AGREED, "s2": AGREED, "s3": AGREED}
+FOUND = Instance("data", 6379, MEMBERS, COPIES, OPINIONS, 2)
+LIMITS = Limits(max_lag=100, pause_ms=10000, within=10)
+
+
+def refusals(
+    copies: dict[str, Copy | None] | None = None, opinions: dict[str, Opinion | None] | None = None
+) -> tuple[str, ...]:
+    found = replace(FOUND, copies=COPIES | (copies or {}), opinions=OPINIONS | (opinions or {}))
+    return plan(found, "nixie", LIMITS).refusals
+
+
+def test_a_fleet_that_is_well_is_handed_over() -> None:
+    one = plan(FOUND, "nixie", LIMITS)
+    assert one.changes
+    assert one.refusals == ()
+
+
+def test_who_is_master_already_has_nothing_to_do() -> None:
+    one = plan(FOUND, "alice", LIMITS)
+    assert not one.changes
+    assert one.refusals == ()
+    assert "nothing to do" in "\n".join(table([one]))
+
+
+@pytest.mark.parametrize(
+    ("copies", "said"),
+    [
+        ({"nixie": None}, "nixie does not answer"),
+        ({"nixie": replace(REPLICA, link_up=False)}, "nixie has no link to alice"),
+        ({"nixie": replace(REPLICA, offset=None)}, "the lag of nixie could not be measured"),
+        ({"alice": replace(MASTER, offset=None)}, "the lag of nixie could not be measured"),
+        ({"nixie": replace(REPLICA, offset=399)}, "nixie is 101 bytes behind, 100 are allowed"),
+        ({"nixie": replace(REPLICA, priority=0)}, "nixie is never to be elected: its redis_replica_priority is 0"),
+        ({"alice": None}, "nobody says that it is master"),
+        ({"dot": MASTER}, "alice and dot says that it is master"),
+    ],
+)
+def test_a_copy_that_would_lose_something_is_refused(copies: dict[str, Copy | None], said: str) -> None:
+    assert refusals(copies) == (said,)
+
+
+@pytest.mark.parametrize(
+    ("opinions", "said"),
+    [
+        ({"s1": None, "s2": None}, "1 of 3 Sentinels answer, 2 must (silent: s1, s2)"),
+        ({"s1": replace(AGREED, quorum=False, quorum_said="NOQUORUM")}, "Sentinel s1 could not fail over: NOQUORUM"),
+        (
+            {"s1": replace(AGREED, flags=("failover_in_progress",))},
+            "Sentinel s1 is at work on it: failover_in_progress",
+        ),
+        (
+            {"s1": replace(AGREED, address="10.0.0.2:6379")},
+            "Sentinel s1 says that 10.0.0.2:6379 is master, alice says so itself",
+        ),
+    ],
+)
+def test_sentinels_that_could_not_decide_are_a_refusal(opinions: dict[str, Opinion | None], said: str) -> None:
+    assert refusals(opinions=opinions) == (said,)
+
+
+def test_one_silent_sentinel_of_three_is_none() -> None:
+    assert refusals(opinions={"s1": None}) == ()
+
+
+def test_a_stranger_is_refused() -> None:
+    assert plan(FOUND, "yakko", LIMITS).refusals == ("yakko holds no copy: alice, dot, nixie do",)
+
+
+def test_the_table_says_what_was_not_measured() -> None:
+    shown = table([plan(replace(FOUND, copies=COPIES | {"dot": None}), "nixie", LIMITS)])
+    assert any("dot" in line and "not measured" in line for line in shown)
+
+
+class World:
+    """Three members and three Sentinels that do what they are told, unless a fault is planted."""
+
+    def __init__(self, faults: tuple[str, ...] = ()) -> None:
+        self.faults, self.said, self.clock = faults, list[str](), 0.0
+        self.priority = {"alice": "100", "dot": "100", "nixie": "100"}
+        self.master, self.paused, self.follows = {"alice"}, False, dict[str, str]()
+
+    def redis(self, member: str, *words: object) -> Any:
+        self.said.append(f"{member}: {' '.join(map(str, words))}")
+        if words[:2] == ("CONFIG", "GET"):
+            return ["replica-priority", self.priority[member]]
+        if words[:2] == ("CONFIG", "SET"):
+            self.priority[member] = str(words[3])
+        elif words[:2] == ("CLIENT", "PAUSE"):
+            self.paused = True
+        elif words[:2] == ("CLIENT", "UNPAUSE"):
+            self.paused = False
+        elif words[0] == "REPLICAOF":
+            self.master.discard(member)
+        return "OK"
+
+    def undo(self, member: str, *words: object) -> None:
+        self.redis(member, *words)
+
+    def sentinel(self, name: str, *words: object) -> Any:
+        self.said.append(f"{name}: {' '.join(map(str, words))}")
+        if words[0] == "REPLICAS":
+            seen = "100" if "blind sentinel" in self.faults else self.priority["dot"]
+            return [["ip", "10.0.0.2", "port", "6379", "slave-priority", seen]]
+        if words[0] == "FAILOVER" and "no failover" not in self.faults:
+            self.master.add("nixie")
+        return "OK"
+
+    def says(self, name: str, instance: str) -> str | None:
+        return "10.0.0.3:6379" if "nixie" in self.master and "no agreement" not in self.faults else "10.0.0.1:6379"
+
+    def copy(self, member: str) -> Copy | None:
+        if member in self.master:
+            return MASTER
+        behind = member == "nixie" and "never catches up" in self.faults
+        return replace(REPLICA, offset=480 if behind else 500)
+
+    def now(self) -> float:
+        return self.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+
+def handed_over(*faults: str) -> tuple[World, str]:
+    world = World(faults)
+    try:
+        perform(plan(FOUND, "nixie", LIMITS), world, LIMITS)
+    except SwitchFailed as error:
+        return world, str(error)
+    return world, ""
+
+
+def test_it_is_handed_over_in_this_order() -> None:
+    world, failure = handed_over()
+    assert failure == ""
+    order = ["dot: CONFIG SET replica-priority 0", "alice: CLIENT PAUSE 10000 WRITE", "s1: FAILOVER data"]
+    order += ["alice: REPLICAOF 10.0.0.3 6379", "alice: CLIENT KILL TYPE normal", "alice: CLIENT UNPAUSE"]
+    order += ["dot: CONFIG SET replica-priority 100"]
+    assert [said for said in world.said if said in order] == order
+    assert world.master == {"nixie"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "masters"),
+    [
+        ("blind sentinel", "Nothing was handed over", {"alice"}),
+        ("never catches up", "alice stays master", {"alice"}),
+        ("no failover", "it may still become it", {"alice"}),
+        ("no agreement", "not all Sentinels say so", {"nixie"}),
+    ],
+)
+def test_whatever_goes_wrong_writes_go_on_and_priorities_come_back(fault: str, said: str, masters: set[str]) -> None:
+    world, failure = handed_over(fault)
+    assert said in failure
+    assert not world.paused
+    assert set(world.priority.values()) == {"100"}
+    assert world.master == masters
+
+
+def test_no_failover_is_asked_for_while_a_write_is_missing() -> None:
+    world, _ = handed_over("never catches up")
+    assert not any("FAILOVER" in said for said in world.said)
+
+
+def test_the_old_master_follows_before_its_writers_are_let_go() -> None:
+    world, _ = handed_over("no agreement")
+    assert world.said.index("alice: REPLICAOF 10.0.0.3 6379") < world.said.index("alice: CLIENT UNPAUSE")
