@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-BUSY = "/run/upstairs-switchover.lock"
+BUSY = Path("/run/upstairs-switchover.lock")
 CONSOLE = [
     "psql",
     "-XAt",
@@ -25,15 +25,11 @@ CONSOLE = [
 
 
 def holders() -> list[int]:
-    """Return the processes that have the module's own lock open."""
-    found = []
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == BUSY:
-                found.append(int(link.parts[2]))
-        except OSError:
-            continue
-    return found
+    """Return the processes that hold the module's own lock."""
+    inode = str(BUSY.stat().st_ino)
+    # 1: FLOCK  ADVISORY  WRITE 708 08:01:13643 0 EOF
+    locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    return [int(lock[4]) for lock in locks if lock[1] == "FLOCK" and lock[5].endswith(f":{inode}")]
 
 
 while True:
