@@ -83,7 +83,7 @@ EXAMPLES = r"""
 RETURN = r"""
 report:
   description: The table, line by line.
-  returned: always
+  returned: success
   type: list
   elements: str
 """
@@ -147,10 +147,7 @@ def main() -> None:
     report = drill.table(checks, rto, lost)
     wrong = [check.name for check in checks if not check.ok]
     if wrong or not checks:
-        module.fail_json(
-            msg=f"The drill is not green: {', '.join(wrong) or 'nothing was checked'}.\n{report}",
-            report=report.splitlines(),
-        )
+        module.fail_json(msg=f"The drill is not green: {', '.join(wrong) or 'nothing was checked'}.\n{report}")
     else:
         module.exit_json(changed=not module.check_mode, report=report.splitlines())
 

@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ports import systemd
 from ..module_utils.fleet.ports.commands import run
+from ..module_utils.fleet.restore import damage, wal_errors
 from ..module_utils.fleet.scratch import Note, Refusal, read, to_remove, to_restore
 
 DOCUMENTATION = r"""
@@ -105,6 +106,11 @@ plan:
   returned: success
   type: list
   elements: str
+wal_errors:
+  description: What pgBackRest could not bring of the WAL. Postgres takes that for the end of the archive.
+  returned: when it was started
+  type: list
+  elements: str
 seconds:
   description: From the first byte until it answered; absent where nothing was restored.
   returned: when it was restored
@@ -142,6 +148,7 @@ class Scratch:
         self.data = Path(params["data_dir"])
         self.note = Path(params["note"])
         self.unit: str = params["unit"]
+        self.wal_errors: list[str] = []
         self.wanted = Note(params["purpose"], params["label"], params["target"])
 
     def there(self) -> Note | None:
@@ -184,7 +191,10 @@ class Scratch:
             argv.append(f"--target-timeline={params['timeline']}")
         answer = run([*argv, "restore"], params["within"])
         if answer.rc != 0:
-            raise Problem(f"pgBackRest could not restore {params['label']}: {last(answer.output)}")
+            manifest = self.data / "backup.manifest"
+            text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
+            broken = damage(answer.output, str(self.data), text, params["stanza"], params["label"])
+            raise Problem("; ".join(broken) or f"pgBackRest could not restore {params['label']}: {last(answer.output)}")
 
     def _start(self) -> None:
         run(["systemctl", "reset-failed", "--", self.unit], 30.0)
@@ -197,11 +207,15 @@ class Scratch:
             if time.monotonic() > deadline:
                 raise Problem(f"the restored database does not answer after {self.params['within']} s")
             time.sleep(PAUSE)
+        self.wal_errors = wal_errors(self._said(begun))
         self._write(Note(self.wanted.purpose, self.wanted.label, self.wanted.target, whole=True))
 
-    def _journal(self, since: str) -> str:
+    def _said(self, since: str) -> str:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", f"--since={since}", f"--unit={self.unit}"]
-        said = run(argv, 10.0).output
+        return run(argv, 60.0).output
+
+    def _journal(self, since: str) -> str:
+        said = self._said(since)
         # Of what Postgres says, the cause; of what systemd says, nothing.
         causes = [line for line in said.splitlines() if "FATAL" in line or "ERROR" in line or "PANIC" in line]
         return "\n".join(causes) or said
@@ -227,7 +241,8 @@ def act(scratch: Scratch, plan: tuple[str, ...]) -> dict[str, Any]:
     begun = time.monotonic()
     for step in plan:
         scratch.perform(step)
-    return {"seconds": round(time.monotonic() - begun, 2)} if "restore" in plan else {}
+    took = {"seconds": round(time.monotonic() - begun, 2)} if "restore" in plan else {}
+    return {**took, "wal_errors": scratch.wal_errors}
 
 
 def main() -> None:

@@ -78,7 +78,10 @@ def rpo(noted: Marks, found: Marks) -> float | None:
 
 def observed(answers: Mapping[str, Mapping[str, Any]]) -> list[Check]:
     """Return the checks that ``probe`` has made."""
-    return [Check(name, bool(one["ok"]), " ".join(str(one["said"]).split())) for name, one in answers.items()]
+    return [
+        Check(name, bool(one["ok"]), "good" if one["ok"] else " ".join(str(one["said"]).split()))
+        for name, one in answers.items()
+    ]
 
 
 def plausible(name: str, live: int | None, restored: int | None, least_percent: int) -> Check:

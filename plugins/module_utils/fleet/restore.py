@@ -16,8 +16,9 @@ FORM = "write it with its zone, as 2026-11-20 13:00:00+00"
 MEBI = 1 << 20
 # pgBackRest's codes of a repository that has no usable backup.
 OK, NO_BACKUPS = 0, 2
-# How `pgbackrest verify` names what is damaged.
-NAMED = re.compile(r"(checksum|size) invalid|invalid checksum|missing|invalid size", re.IGNORECASE)
+# How pgBackRest says that a file did not come out as it went in, and an error of its own.
+FAILED_FILE = re.compile(r"error restoring '([^']+)': actual checksum")
+WAL_ERROR = re.compile(r"ERROR: \[\d+\]: (.*)")
 
 
 @dataclass(frozen=True)
@@ -175,12 +176,25 @@ def describe(plan: Plan, free: int) -> list[str]:
     return [f"{name:<20} {value}" for name, value in rows]
 
 
-def parse_verify(rc: int | None, said: str) -> tuple[bool, str]:
-    """Return whether ``pgbackrest verify`` found everything whole, and what it names if not."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    wrong = [line for line in lines if NAMED.search(line)]
-    errors = [line for line in lines if "ERROR:" in line]
-    whole = rc == 0 and not wrong and not errors and any(line.endswith("status: ok") for line in lines)
-    if whole:
-        return True, "all objects are whole"
-    return False, "; ".join([*wrong, *errors]) or " ".join(lines)[-600:] or "pgBackRest said nothing"
+def damage(said: str, data_dir: str, manifest: str, stanza: str, label: str) -> list[str]:
+    """Return which objects of the repository a failed restore has found damaged; the manifest says where each file lies."""
+    found = []
+    for path in dict.fromkeys(FAILED_FILE.findall(said)):
+        name = path.removeprefix(data_dir.rstrip("/") + "/")
+        place = next((line for line in manifest.splitlines() if line.startswith(f"pg_data/{name}={{")), "")
+        found.append(f"{_object(place, name, stanza, label)} is damaged: {name} comes out of it with another checksum")
+    return found
+
+
+def _object(place: str, name: str, stanza: str, label: str) -> str:
+    try:
+        told = json.loads(place.partition("=")[2])
+    except ValueError:
+        return f"the object of {name} in {label}"
+    backup = f"backup/{stanza}/{told.get('reference', label)}"
+    return f"{backup}/bundle/{told['bni']}" if "bni" in told else f"{backup}/pg_data/{name}"
+
+
+def wal_errors(journal: str) -> list[str]:
+    """Return pgBackRest's errors in what the recovery said: Postgres takes WAL that cannot be read for WAL that is not there."""
+    return list(dict.fromkeys(found[1] for line in journal.splitlines() if (found := WAL_ERROR.search(line))))

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils.fleet.restore import Archive, Backup, describe, judge, parse_info, parse_target, said
+from plugins.module_utils.fleet.restore import (
+    Archive,
+    Backup,
+    damage,
+    describe,
+    judge,
+    parse_info,
+    parse_target,
+    said,
+    wal_errors,
+)
 
 NOW = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
 ROOM = 1 << 40
@@ -170,3 +180,46 @@ def test_another_repository_may_still_serve() -> None:
 )
 def test_nothing_to_restore_from_is_said_in_words(text: str, words: str) -> None:
     assert words in judge(parse_info(text, "upstairs"), None, "", ROOM, 0)[1][0]
+
+
+# What a damaged repository says
+
+MANIFEST = """
+pg_data/base/4/2674={"bni":1,"bno":2505440,"checksum":"aed1","size":8192}
+pg_data/base/4/2675={"bni":7,"checksum":"aed2","reference":"20261118-023000F","size":8192}
+pg_data/base/4/16384={"checksum":"aed3","size":1073741824}
+"""
+SAID = (
+    "P00  ERROR: [026]: raised from local-2 protocol: error restoring '/var/lib/restore/postgres/{0}':"
+    " actual checksum 'a967' does not match expected checksum 'aed1'\n"
+    "  [ChecksumError] on 2 retries: error restoring '/var/lib/restore/postgres/{0}': actual checksum 'a967'"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("base/4/2674", "backup/upstairs/20261120-142323F/bundle/1"),
+        ("base/4/2675", "backup/upstairs/20261118-023000F/bundle/7"),
+        ("base/4/16384", "backup/upstairs/20261120-142323F/pg_data/base/4/16384"),
+        ("base/4/9", "the object of base/4/9 in 20261120-142323F"),
+    ],
+)
+def test_a_damaged_object_is_named(file: str, place: str) -> None:
+    assert damage(SAID.format(file), "/var/lib/restore/postgres", MANIFEST, "upstairs", "20261120-142323F") == [
+        f"{place} is damaged: {file} comes out of it with another checksum"
+    ]
+
+
+def test_other_failures_name_no_object() -> None:
+    assert damage("ERROR: [039]: no", "/var/lib/restore/postgres", MANIFEST, "upstairs", "x") == []
+
+
+def test_wal_that_cannot_be_read_is_found_in_what_the_recovery_said() -> None:
+    journal = (
+        "starting point-in-time recovery\n"
+        "2026-11-20 14:31:56.035 P00  ERROR: [029]: unable to read 000000010000000000000005\n"
+        "2026-11-20 14:31:57.035 P00  ERROR: [029]: unable to read 000000010000000000000005\n"
+        "P00   INFO: unable to find 000000010000000000000009 in the archive"
+    )
+    assert wal_errors(journal) == ["unable to read 000000010000000000000005"]
