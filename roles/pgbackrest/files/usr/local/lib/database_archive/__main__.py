@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Says how the database's archive is, founds it and backs up; `database-archive` runs it.
 
-usage: database-archive state | metrics | newest | prepare | back-up full|diff|incr | check-configuration FILE
+usage: database-archive state | metrics | newest | prepare | back-up full|diff|incr | check [OPTIONS]
 
 state    exits 0 if every moment since the newest backup can be restored, else says what is wrong. A replica has nothing to say.
 metrics  writes the same as a textfile of Prometheus.
 newest   the newest backup of each repository, from any host that has the keys.
 prepare  makes what is missing on the member that leads: the stanza, the first backup.
+check    exits 0 if every repository opens, else says what to correct; with options, those of pgBackRest that would be configured.
 
 Run as root it becomes postgres at once. Uses the standard library, psql and pgbackrest.
 """
@@ -77,15 +78,15 @@ def run(argv: Sequence[str], timeout: float = 60) -> subprocess.CompletedProcess
         return subprocess.CompletedProcess(argv, 124, "", f"{argv[0]} did not answer within {timeout:g} s")
 
 
-def pgbackrest(*arguments: str, timeout: float = 60, config: Path = CONFIG) -> subprocess.CompletedProcess[str]:
+def pgbackrest(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Ask pgBackRest; errors on standard error, nothing into its log files."""
     quiet = ("--log-level-console=off", "--log-level-stderr=error", "--log-level-file=off")
-    return run(["pgbackrest", f"--config={config}", *quiet, *arguments], timeout)
+    return run(["pgbackrest", *quiet, *arguments], timeout)
 
 
-def repositories(config: Path = CONFIG) -> list[int]:
-    """Return the numbers of the repositories that a configuration has."""
-    return sorted({int(found) for found in re.findall(r"^repo(\d+)-type=", config.read_text(), re.MULTILINE)})
+def repositories() -> list[int]:
+    """Return the numbers of the repositories."""
+    return sorted({int(found) for found in re.findall(r"^repo(\d+)-type=", CONFIG.read_text(), re.MULTILINE)})
 
 
 def trouble(said: str) -> str:
@@ -327,13 +328,18 @@ def unfounded(host: Host, which: int, system_id: int) -> bool:
     return system_id not in known
 
 
-def check_configuration(path: str) -> None:
-    """Open each repository with the keys and passphrases of a configuration that is not in place yet."""
-    config = Path(path)
-    stanza = re.findall(r"^\[([^:\]]+)\]", config.read_text(), re.MULTILINE)[-1]
+def check(arguments: list[str]) -> None:
+    """Open each repository: of the configuration, or of the options given instead, whose secrets are in the environment."""
+    become_postgres()
+    text = "\n".join(arguments) or CONFIG.read_text()
+    stanza = re.findall(r"^(?:--stanza=(.+)|\[([^:\]]+)\])$", text, re.MULTILINE)[-1]
+    options = [
+        *(["--no-config", *arguments] if arguments else [f"--config={CONFIG}", f"--stanza={''.join(stanza)}"]),
+        *BRIEF,
+    ]
     wrong = []
-    for which in repositories(config):
-        said = pgbackrest(f"--stanza={stanza}", f"--repo={which}", *BRIEF, "info", "--output=json", config=config)
+    for which in sorted({int(found) for found in re.findall(r"^(?:--)?repo(\d+)-type=", text, re.MULTILINE)}):
+        said = pgbackrest(*options, f"--repo={which}", "info", "--output=json")
         message = said.stderr if said.returncode else readable(json.loads(said.stdout, strict=False), which)
         wrong += [refusal(which, message)] if message else []
     if wrong:
@@ -344,8 +350,8 @@ def main() -> None:
     """Do what was asked."""
     verb, *rest = sys.argv[1:] or [""]
     verbs = {"state": state, "metrics": write_metrics, "newest": newest, "prepare": prepare}
-    if verb == "check-configuration" and len(rest) == 1:
-        check_configuration(rest[0])
+    if verb == "check":
+        check(rest)
     elif verb == "back-up" and rest in (["full"], ["diff"], ["incr"]):
         become_postgres()
         back_up(rest[0])
