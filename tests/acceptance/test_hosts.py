@@ -17,6 +17,7 @@ LISTENS: dict[str, set[str]] = {
     "etcd": {"tcp/2379", "tcp/2380"},
     "postgres": {"tcp/5432", "tcp/6432", "tcp/8008"},
     "redis": {"tcp/6379", "tcp/6380"},
+    "redis_sentinel": {"tcp/26379"},
     "web": {"tcp/3000"},
     "sidekiq": set(),
     "streaming": {"tcp/4000", "tcp/4001"},
@@ -31,6 +32,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "etcd": ("etcd.service",),
     "postgres": ("patroni.service", "pgbouncer.service"),
     "redis": ("redis-server@data.service", "redis-server@cache.service"),
+    "redis_sentinel": ("redis-sentinel.service",),
     "web": ("mastodon-web@3000.service", "haproxy.service"),
     "sidekiq": ("mastodon-sidekiq-main.service",),
     "streaming": ("mastodon-streaming@4000.service", "mastodon-streaming@4001.service"),
@@ -124,6 +126,7 @@ def test_the_replica_streams_from_the_primary(site: Site) -> None:
     [
         ("redis", 6379),
         ("redis", 6380),
+        ("redis_sentinel", 26379),
         ("postgres", 5432),
         ("postgres", 6432),
         ("etcd", 2379),

@@ -121,6 +121,26 @@ def data_survives_being_killed() -> None:
     assert ask("data", "GET", "status:3") == "written a second ago"
 
 
+def a_full_disk_refuses_writes_and_forgets_nothing() -> None:
+    assert ask("data", "SET", "status:4", "kept") == "OK"
+    filler = "/var/lib/redis/filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], check=False, capture_output=True)
+    deadline = time.monotonic() + 20
+    while "MISCONF" not in ask("data", "SETRANGE", "log", "99999", "x"):
+        assert time.monotonic() < deadline, "writes are taken and cannot be kept"
+        time.sleep(0.2)
+    assert ask("data", "GET", "status:4") == "kept"
+    assert ask("cache", "SET", "page:2", "rendered") == "OK"
+    subprocess.run(["rm", filler], check=True)
+    while ask("data", "SET", "status:5", "kept too") != "OK":
+        assert time.monotonic() < deadline, ask("data", "SET", "status:5", "kept too")
+        time.sleep(0.2)
+    time.sleep(1.2)
+    systemctl("kill", "--signal=KILL", "redis-server@data")
+    until_it_answers("data")
+    assert ask("data", "MGET", "status:4", "status:5").split("\n") == ["kept", "kept too"]
+
+
 def no_password_is_in_a_process_list_or_a_readable_file() -> None:
     secrets = [os.environ[name] for name in ("JUDGE_DATA", "JUDGE_CACHE", "JUDGE_ADMIN")]
     listing = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
@@ -145,6 +165,7 @@ PROMISES: dict[str, list[Callable[[], None]]] = {
     "owner": [
         data_survives_a_restart_and_the_cache_does_not,
         data_survives_being_killed,
+        a_full_disk_refuses_writes_and_forgets_nothing,
         no_password_is_in_a_process_list_or_a_readable_file,
     ],
 }
