@@ -17,7 +17,7 @@ def test_the_primarys_postgres_is_killed(crowd: Crowd, faults: Faults, tier: Tie
     leader = tier.leader()
     crowd.strike()
     faults.kill(leader, tier.postmaster(leader))
-    crowd.until_well(120)
+    crowd.until_well(180)
     tier.all_follow(tier.leader())
     assert str(crowd.judge()) == "all is well"
 
@@ -29,8 +29,8 @@ def lose_the_primarys_host(crowd: Crowd, faults: Faults, tier: Tier) -> tuple[st
     written = tier.flushed(leader)
     crowd.strike()
     faults.lose_host(leader)
-    successor = tier.leader(90, but=leader)
-    crowd.until_well(120)
+    successor = tier.leader(120, but=leader)
+    crowd.until_well(180)
     lost = max(0, written - tier.branched_at(successor))
     faults.mend(leader)
     tier.all_follow(successor)

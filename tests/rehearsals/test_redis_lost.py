@@ -27,7 +27,7 @@ def test_the_redis_masters_host_is_lost(master: str, crowd: Crowd, faults: Fault
     fault = crowd.strike()
     faults.lose_host(master)
     successors = {instance: tier.redis_master(instance, 60, but=master) for instance in REDIS}
-    crowd.until_well(120)
+    crowd.until_well(180)
     faults.mend(master)
     for instance, successor in successors.items():
         tier.redis_all_follow(instance, successor)

@@ -69,7 +69,7 @@ class Tier:
             if said.get("replication_state") == "streaming" and said.get("timeline") == found[leader].get("timeline")
         ]
 
-    def all_follow(self, leader: str, seconds: float = 120) -> None:
+    def all_follow(self, leader: str, seconds: float = 240) -> None:
         """Wait until every other member streams from the leader."""
         others = {host for host in self.site.hosts("postgres") if host != leader}
         until(lambda: set(self.followers(leader)) == others, f"{sorted(others)} stream from {leader}", seconds)
@@ -97,7 +97,7 @@ class Tier:
 
         return until(one, f"one Redis {instance} is master, and it is not {but or 'nobody'}", seconds)
 
-    def redis_all_follow(self, instance: str, master: str, seconds: float = 90) -> None:
+    def redis_all_follow(self, instance: str, master: str, seconds: float = 180) -> None:
         """Wait until every other host of Redis follows the master and has what it has."""
         others = [host for host in self.site.hosts("redis") if host != master]
 
