@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 CLOUD = {
     "nixie": "etcd.postgres.redis.redis_sentinel",
     "freud": "etcd.web.sidekiq.redis_sentinel",
-    "franz": "nameserver",
+    "franz": "nameserver.scratch",
     "esme": "edge",
     "slappy": "edge",
 }

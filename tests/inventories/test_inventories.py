@@ -18,7 +18,7 @@ SITES = ("basement", "cloud")
 GROUPS = {
     *SITES,
     *("base", "etcd", "postgres", "redis", "redis_sentinel", "media_origin", "app", "web", "sidekiq", "streaming", "edge"),
-    *("nameserver", "object_store", "watch"),
+    *("nameserver", "object_store", "scratch", "restic", "watch"),
 }
 INVENTORIES = [name for name in ("lab", "example") if (ROOT / "inventories" / name / "hosts.yml").is_file()]
 
