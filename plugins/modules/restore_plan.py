@@ -67,7 +67,7 @@ EXAMPLES = r"""
 - name: plan | Find the backup that brings it back
   restore_plan:
     stanza: upstairs
-    time: "2026-11-20 13:00:00+00"
+    time: "2026-11-20T13:00:00+00"
     data_dir: /var/lib/restore/postgres
 """
 

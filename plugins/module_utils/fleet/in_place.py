@@ -28,7 +28,7 @@ class Note:
     @property
     def command(self) -> str:
         """How the same restore is asked for again."""
-        words = [f'-e restore_time="{self.target or "latest"}"', f"-e restore_set={self.label}"]
+        words = [f"-e restore_time={self.target.replace(' ', 'T') or 'latest'}", f"-e restore_set={self.label}"]
         return " ".join([*words, *([f"-e restore_timeline={self.timeline}"] if self.timeline else [])])
 
     @property
@@ -38,7 +38,7 @@ class Note:
             return "There is no way back: what there was could not be archived."
         return (
             "The way back to what there was: ansible-playbook playbooks/restore-database.yml -e restore_to=in_place"
-            f' -e restore_time="{self.undo_time}" -e restore_timeline={self.undo_timeline}'
+            f" -e restore_time={self.undo_time} -e restore_timeline={self.undo_timeline}"
         )
 
 
@@ -65,6 +65,5 @@ def undo_of(marks: Mapping[str, Any]) -> tuple[str, str]:
     newest = marks.get("newest")
     if newest is None:
         return "", ""
-    # The mark's own commit is the last thing to bring back: a whole second later is surely behind it.
     moment = datetime.fromtimestamp(float(newest), UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f+00"), str(marks.get("timeline", ""))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f+00"), str(marks.get("timeline", ""))

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 LATEST = "latest"
-FORM = "write it with its zone, as 2026-11-20 13:00:00+00"
+# Without a blank: `-e name=value` ends at the first one.
+FORM = "write it with its zone and without a blank, as 2026-11-20T13:00:00+00"
 # A restore writes the backup and then the WAL that it replays.
 MEBI = 1 << 20
 # pgBackRest's codes of a repository that has no usable backup.
@@ -158,7 +159,7 @@ def _choose(backups: Sequence[Backup], target: datetime | None, label: str) -> t
 
 def said(moment: datetime) -> str:
     """Return a moment as a person may write it back."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00")
 
 
 def _mib(size: int) -> str:

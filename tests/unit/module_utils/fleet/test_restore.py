@@ -64,7 +64,7 @@ def test_latest_is_no_time() -> None:
         ("2026-11-20 12:00:00", "has no zone"),
         ("yesterday", "is no time"),
         ("", "is no time"),
-        ("2026-11-20 13:00:01+00", "is in the future (now it is 2026-11-20 13:00:00+00)"),
+        ("2026-11-20 13:00:01+00", "is in the future (now it is 2026-11-20T13:00:00+00)"),
         ("2026-11-20 13:30:00-05:00", "is in the future"),
     ],
 )
@@ -100,7 +100,7 @@ def test_the_latest_is_the_newest_backup_and_no_target() -> None:
 def test_before_the_first_backup_was_complete_nothing_can_be_restored() -> None:
     _, refusals = judge(TWO, NOW - timedelta(hours=48, minutes=1), "", ROOM, 0)
     assert refusals == [
-        "2026-11-18 12:59:00+00 is before the first backup was complete (first, 2026-11-18 13:00:00+00): nothing earlier can be restored"
+        "2026-11-18T12:59:00+00 is before the first backup was complete (first, 2026-11-18T13:00:00+00): nothing earlier can be restored"
     ]
 
 
@@ -142,7 +142,7 @@ def test_a_backup_with_wrong_checksums_is_told() -> None:
 def test_a_list_of_backups_is_read() -> None:
     archive = parse_info(info(), "upstairs")
     assert archive.complaints == ()
-    assert (archive.backups[0].label, said(archive.backups[0].stopped)) == ("first", "2026-11-18 11:07:40+00")
+    assert (archive.backups[0].label, said(archive.backups[0].stopped)) == ("first", "2026-11-18T11:07:40+00")
 
 
 @pytest.mark.parametrize(
