@@ -137,3 +137,8 @@ class Crowd:
             if not self.books.idle or time.monotonic() > deadline:
                 return self.books
             time.sleep(1)
+
+    def jobs_lost_outside(self, begin: float, end: float) -> list[Answer]:
+        """Return the acknowledged posts without a job that no window excuses."""
+        assert self.books
+        return [a for a in self.answers if a.uuid in self.books.idle and not begin <= a.done <= end]

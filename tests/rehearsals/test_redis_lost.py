@@ -7,11 +7,7 @@ import pytest
 
 from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.faults import Faults
-from tests.rehearsals.tier import REDIS, Tier
-
-# Seconds before the loss. A master acknowledges before its replica has it (milliseconds); one that nobody follows takes no more
-# writes after so long: roles/redis, redis_min_replicas_max_lag. What is queued in between may be gone; nothing else.
-WINDOW = 10
+from tests.rehearsals.tier import REDIS, REDIS_WINDOW, Tier
 
 
 @pytest.fixture
@@ -35,5 +31,4 @@ def test_the_redis_masters_host_is_lost(master: str, crowd: Crowd, faults: Fault
     crowd.until_well(60)
     books = crowd.judge()
     assert books.whole, books
-    outside = [a for a in crowd.answers if a.uuid in books.idle and not fault - WINDOW <= a.done <= fault + 1]
-    assert not outside, f"jobs were lost that nothing excuses: {outside[:3]}"
+    assert not crowd.jobs_lost_outside(fault - REDIS_WINDOW, fault + 1)

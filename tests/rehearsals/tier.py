@@ -13,6 +13,9 @@ from tests.visitors import Site
 
 Found = TypeVar("Found")
 CONFIG = "/etc/patroni/config.yml"
+# Seconds before a loss. A master acknowledges before its replica has it (milliseconds); one that nobody follows takes no more
+# writes after so long: roles/redis, redis_min_replicas_max_lag. A job that was queued in between may be gone; no other.
+REDIS_WINDOW = 10
 REDIS = {"data": 6379, "cache": 6380}
 
 
