@@ -17,7 +17,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SITES = ("basement", "cloud")
 GROUPS = {
     *SITES,
-    *("base", "etcd", "postgres", "redis", "redis_sentinel", "media_origin", "app", "web", "sidekiq", "streaming", "edge"),
+    *(
+        "base",
+        "etcd",
+        "postgres",
+        "redis",
+        "redis_sentinel",
+        "media_origin",
+        "app",
+        "web",
+        "sidekiq",
+        "streaming",
+        "edge",
+    ),
     *("nameserver", "object_store", "scratch", "restic", "watch"),
 }
 INVENTORIES = [name for name in ("lab", "example") if (ROOT / "inventories" / name / "hosts.yml").is_file()]
