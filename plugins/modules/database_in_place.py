@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ SPEC: dict[str, Any] = {
 UNIT = "patroni.service"
 CONFIG = "/etc/patroni/config.yml"
 PAUSE = 1.0
+MOST_RESTARTS = 2
 
 
 class Problem(Exception):
@@ -175,8 +177,11 @@ class InPlace:
         self._forget()
         data = Path(self.params["data_dir"])
         aside = data.with_name(f"{data.name}.restoring")
-        # Patroni founds a cluster only where no data lies; its method takes them back and has pgBackRest change what differs.
-        if data.exists() and not aside.exists():
+        # Patroni founds a cluster only where no data lies. What there was is kept aside until the backup is back; then anything
+        # beside it is half of a restore that was cut off.
+        if aside.exists():
+            shutil.rmtree(data, ignore_errors=True)
+        elif data.exists():
             data.rename(aside)
         run(["systemctl", "reset-failed", "--", UNIT], 30.0)
         answer = run(["systemctl", "start", "--", UNIT], 120.0)
@@ -200,7 +205,8 @@ class InPlace:
     def _wait(self) -> None:
         deadline = time.monotonic() + self.params["within"]
         while not self._leads():
-            if not self._patroni_is_up():
+            # It is started again when it fails: twice is enough to know that it will again.
+            if not self._patroni_is_up() or systemd.observe([UNIT])[UNIT].restarts > MOST_RESTARTS:
                 raise Problem(f"Patroni could not found the cluster from the backup: {systemd.journal(UNIT)}")
             if time.monotonic() > deadline:
                 raise Problem(f"this member does not lead after {self.params['within']} s")

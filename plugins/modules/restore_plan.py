@@ -39,9 +39,13 @@ options:
     type: str
     default: ""
   data_dir:
-    description: Where the database will lie. What lies there now is replaced, so its space counts as free.
+    description: Where the database will lie.
     type: path
     required: true
+  replace:
+    description: Whether what lies there now is replaced, so that its space counts as free.
+    type: bool
+    default: true
   headroom_mib:
     description: MiB beside the backup, for the WAL that is replayed.
     type: int
@@ -92,13 +96,14 @@ SPEC: dict[str, Any] = {
     "time": {"type": "str", "required": True},
     "set": {"type": "str", "default": ""},
     "data_dir": {"type": "path", "required": True},
+    "replace": {"type": "bool", "default": True},
     "headroom_mib": {"type": "int", "default": 1024},
     "user": {"type": "str", "default": "postgres"},
     "within": {"type": "int", "default": 120},
 }
 
 
-def free_bytes(data_dir: str) -> int:
+def free_bytes(data_dir: str, *, replace: bool) -> int:
     """Return the space for a database in this directory, what is replaced included."""
     place = Path(data_dir)
     base = place if place.is_dir() else existing_parent(data_dir)
@@ -106,7 +111,7 @@ def free_bytes(data_dir: str) -> int:
     replaced = sum(
         Path(directory, name).lstat().st_blocks * 512 for directory, _, names in os.walk(place) for name in names
     )
-    return found.f_bavail * found.f_frsize + replaced
+    return found.f_bavail * found.f_frsize + (replaced if replace else 0)
 
 
 def main() -> None:
@@ -131,7 +136,7 @@ def main() -> None:
     ]
     answer = run(argv, params["within"])
     archive = parse_info(answer.stdout if answer.rc == 0 else answer.output, params["stanza"])
-    free = free_bytes(params["data_dir"])
+    free = free_bytes(params["data_dir"], replace=params["replace"])
     plan, against = judge(archive, target, params["set"], free, params["headroom_mib"] << 20)
     refusals += against
     if plan is None or refusals:

@@ -67,6 +67,10 @@ options:
     description: The timeline to follow; empty for the newest.
     type: str
     default: ""
+  delta:
+    description: Whether only what differs is brought where files lie already; needs a store that answers ranges of an object.
+    type: bool
+    default: true
   purpose:
     description: Who wants it, V(drill) or V(restore). What a drill left behind may be replaced.
     type: str
@@ -128,6 +132,7 @@ SPEC: dict[str, Any] = {
     "label": {"type": "str", "default": ""},
     "target": {"type": "str", "default": ""},
     "timeline": {"type": "str", "default": ""},
+    "delta": {"type": "bool", "default": True},
     "purpose": {"type": "str", "choices": ["drill", "restore"], "default": "restore"},
     "user": {"type": "str", "default": "postgres"},
     "within": {"type": "int", "default": 21600},
@@ -181,10 +186,17 @@ class Scratch:
 
     def _restore(self) -> None:
         params = self.params
+        if not params["delta"]:
+            self._remove()
         self._write(self.wanted)
         argv = ["runuser", "-u", params["user"], "--", "pgbackrest", f"--stanza={params['stanza']}"]
-        # delta: what a run that was cut off has brought is not brought again. archive-mode=off: never into the real archive.
-        argv += [f"--pg1-path={self.data}", "--delta", "--archive-mode=off", f"--set={params['label']}"]
+        # What a run that was cut off has brought is not brought again. archive-mode=off: never into the real archive.
+        argv += [
+            f"--pg1-path={self.data}",
+            *(["--delta"] if params["delta"] else []),
+            "--archive-mode=off",
+            f"--set={params['label']}",
+        ]
         if params["target"]:
             argv += ["--type=time", f"--target={params['target']}", "--target-action=promote"]
         if params["timeline"]:
