@@ -95,10 +95,13 @@ def parse_info(text: str, stanza: str) -> Archive:
 
 
 def _reason(status: Mapping[str, Any]) -> str:
-    message = " ".join(str(status.get("message", "")).split())
+    # What another passphrase makes of a file is no text.
+    message = " ".join("".join(char for char in str(status.get("message", "")) if char.isascii()).split())
     low = message.lower()
-    if "crypto" in low or "cipher" in low:
+    if "crypto" in low or "cipher" in low or "formaterror" in low:
         return f"it does not open with this passphrase ({message})"
+    if "403" in low or "accessdenied" in low or "invalidaccesskeyid" in low or "signaturedoesnotmatch" in low:
+        return f"its store does not take these keys ({message})"
     if "hostconnect" in low or "unable to connect" in low or "unable to get address" in low or "timeout" in low:
         return f"its store cannot be reached ({message})"
     return message or "no reason was given"

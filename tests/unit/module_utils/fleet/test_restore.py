@@ -150,7 +150,15 @@ def test_a_list_of_backups_is_read() -> None:
     [
         ("[CryptoError] cipher header invalid", "repository 1: it does not open with this passphrase"),
         ("[HostConnectError] unable to connect to 's3.upstairs.test:443'", "repository 1: its store cannot be reached"),
-        ("[ProtocolError] HTTP request failed with 403 (Forbidden)", "403 (Forbidden)"),
+        (
+            "[FormatError] key/value found outside of section at line 1: \u046e\ufffd{",
+            "does not open with this passphrase",
+        ),
+        (
+            "[ProtocolError] HTTP request failed with 403 (Forbidden)",
+            "repository 1: its store does not take these keys",
+        ),
+        ("[FileMissingError] unable to open missing file", "repository 1: [FileMissingError]"),
     ],
 )
 def test_a_repository_that_cannot_be_read_is_said_in_words(message: str, words: str) -> None:
