@@ -75,6 +75,14 @@ SLIPS = (
     Slip("a rule for a port that is none", "host_vars/alice.yml",
          add("base_firewall_rules_mine: [{name: mine, protocol: tcp, ports: [70000], from: []}]"),
          ("alice", "base_firewall_rules_mine", "70000"), "base"),
+    Slip("an even number of Sentinels", "hosts.yml",
+         swap("    redis_sentinel:\n      hosts:\n        alice:\n", "    redis_sentinel:\n      hosts:\n"), ("odd number",), "redis_sentinel"),
+    Slip("queued jobs that may be dropped", "group_vars/redis/redis.yml",
+         swap("maxmemory_policy: noeviction", "maxmemory_policy: allkeys-lru"), ("drop queued jobs",), "redis"),
+    Slip("more WAL than the disk holds", "host_vars/nixie.yml", add("pgbackrest_archive_queue_mib: 8000"),
+         ("nixie", "MiB of WAL may pile up"), "pgbackrest"),
+    Slip("a passphrase of a backup that can be guessed", "group_vars/all/pgbackrest.yml",
+         swap('"{{ lab_secrets.backup_passphrase }}"', "short"), ("16 characters",), "pgbackrest"),
     Slip("Redis at a public address", "host_vars/alice.yml", add("redis_address: 203.0.113.5"), ("alice", "203.0.113.5"), "redis"),
 )  # fmt: skip
 
