@@ -7,7 +7,7 @@ from bin.programs import Outcome, tail
 from tests.rehearsals.answers import longest_gap
 from tests.rehearsals.conftest import Operate
 from tests.rehearsals.crowd import Crowd
-from tests.rehearsals.tier import REDIS, Tier
+from tests.rehearsals.tier import REDIS, Tier, until
 
 # Seconds: nobody shall wait longer for anything, posts alone included.
 LONGEST_GAP = 2
@@ -38,7 +38,8 @@ def test_the_primary_moves_to_the_other_site_and_back(operate: Operate, crowd: C
     went_well(planned)
     assert there in planned.output
     assert tier.leaders() == [leader], "a plan was asked for, and it was carried out"
-    for goal in (there, leader):
+    for now, goal in ((leader, there), (there, leader)):
+        until(lambda now=now, goal=goal: goal in tier.confirming(now), f"{goal} confirms what {now} writes", 60)  # type: ignore[misc]
         went_well(operate("switch-primary.yml", "-e", f"to={goal}"))
         assert tier.leaders() == [goal]
         tier.all_follow(goal)

@@ -216,8 +216,11 @@ def _prefer(one: Plan, hands: Hands, others: Sequence[str]) -> None:
 def _hand_over(one: Plan, hands: Hands, limits: Limits) -> int:
     begun = hands.now()
     ends = begun + limits.pause_ms / 1000
+    quorum = hands.redis(one.master, "CONFIG", "GET", "min-replicas-to-write")[1]
     hands.redis(one.master, "CLIENT", "PAUSE", limits.pause_ms, "WRITE")
     try:
+        # Its replicas leave it before its clients do: a write that waits is no error, one that is refused for that is.
+        hands.redis(one.master, "CONFIG", "SET", "min-replicas-to-write", 0)
         final = hands.copy(one.master)
         if final is None or not _until(
             hands, limits.pause_ms / 2000, lambda: _has(hands.copy(one.target), final.offset)
@@ -232,12 +235,15 @@ def _hand_over(one: Plan, hands: Hands, limits: Limits) -> int:
                 f"Sentinel {one.sentinel} was asked and {one.target} is not master at the end of the pause: it may still become it. "
                 f"Look before anything else (playbooks/verify-fleet.yml --tags redis)."
             )
+        # Not before the Sentinels know: a client that is refused now asks them once more, and not twice.
+        agreed = _until(hands, ends - hands.now() - 0.5, lambda: _all_say(one, hands))
         host, _, port = one.instance.address(one.target).rpartition(":")
-        # Sentinel would do it too, ten seconds later. Until then this master would take writes that it is about to throw away.
+        # Sentinel would do it too, ten seconds later. By then this master would take writes that it is about to throw away.
         hands.redis(one.master, "REPLICAOF", host, port)
-        agreed = _until(hands, limits.within, lambda: _all_say(one, hands))
+        agreed = agreed or _until(hands, limits.within, lambda: _all_say(one, hands))
         _send_away(one, hands)
     finally:
+        hands.undo(one.master, "CONFIG", "SET", "min-replicas-to-write", quorum)
         hands.undo(one.master, "CLIENT", "UNPAUSE")
     if not agreed:
         raise SwitchFailed(

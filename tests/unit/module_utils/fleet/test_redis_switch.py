@@ -96,14 +96,16 @@ class World:
     def __init__(self, faults: tuple[str, ...] = ()) -> None:
         self.faults, self.said, self.clock = faults, list[str](), 0.0
         self.priority = {"alice": "100", "dot": "100", "nixie": "100"}
+        self.quorum = {"alice": "1", "dot": "1", "nixie": "1"}
         self.master, self.paused, self.follows = {"alice"}, False, dict[str, str]()
 
     def redis(self, member: str, *words: object) -> Any:
         self.said.append(f"{member}: {' '.join(map(str, words))}")
-        if words[:2] == ("CONFIG", "GET"):
-            return ["replica-priority", self.priority[member]]
-        if words[:2] == ("CONFIG", "SET"):
-            self.priority[member] = str(words[3])
+        if words[0] == "CONFIG":
+            settings = {"replica-priority": self.priority, "min-replicas-to-write": self.quorum}[str(words[2])]
+            if words[1] == "GET":
+                return [words[2], settings[member]]
+            settings[member] = str(words[3])
         elif words[:2] == ("CLIENT", "PAUSE"):
             self.paused = True
         elif words[:2] == ("CLIENT", "UNPAUSE"):
@@ -125,6 +127,7 @@ class World:
         return "OK"
 
     def says(self, name: str, instance: str) -> str | None:
+        self.said.append(f"{name}: who is master?")
         return "10.0.0.3:6379" if "nixie" in self.master and "no agreement" not in self.faults else "10.0.0.1:6379"
 
     def copy(self, member: str) -> Copy | None:
@@ -173,6 +176,7 @@ def test_whatever_goes_wrong_writes_go_on_and_priorities_come_back(fault: str, s
     assert said in failure
     assert not world.paused
     assert set(world.priority.values()) == {"100"}
+    assert set(world.quorum.values()) == {"1"}
     assert world.master == masters
 
 
@@ -184,3 +188,11 @@ def test_no_failover_is_asked_for_while_a_write_is_missing() -> None:
 def test_the_old_master_follows_before_its_writers_are_let_go() -> None:
     world, _ = handed_over("no agreement")
     assert world.said.index("alice: REPLICAOF 10.0.0.3 6379") < world.said.index("alice: CLIENT UNPAUSE")
+
+
+def test_the_old_master_refuses_nobody_before_the_sentinels_know_better() -> None:
+    world, _ = handed_over()
+    demoted = world.said.index("alice: REPLICAOF 10.0.0.3 6379")
+    assert "s1: who is master?" in world.said[:demoted]
+    assert world.said.index("alice: CONFIG SET min-replicas-to-write 0") < world.said.index("s1: FAILOVER data")
+    assert world.said.index("alice: CONFIG SET min-replicas-to-write 1") > demoted
