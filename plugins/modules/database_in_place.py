@@ -24,7 +24,7 @@ short_description: Found a Patroni cluster anew from a backup, in place, resumab
 description:
   - V(looked) says whether a restore in place was begun, and refuses another one. V(begun) writes down what is done and how to come back.
   - V(founded) makes Patroni forget the cluster and found it from the backup, by the bootstrap method that lies in its configuration,
-    and waits until this member leads. Patroni must be stopped on every member. V(ended) archives the history of the new timeline,
+    and waits until this member leads. Patroni must be stopped on every member. V(ended) sees the history of the new timeline archived,
     without which no later restore would follow it, and takes the note away.
 author: [Upstairs]
 options:
@@ -213,7 +213,7 @@ class InPlace:
             time.sleep(PAUSE)
 
     def end(self) -> bool:
-        """Archive the history of the timeline that was begun, and forget that there was a restore."""
+        """See the history of the timeline that was begun archived, and forget that there was a restore."""
         if self.begun is None:
             return False
         histories = sorted(Path(self.params["data_dir"], "pg_wal").glob("*.history"))
