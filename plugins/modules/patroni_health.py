@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.fleet.patroni import complaints, lag
+from ..module_utils.fleet.patroni import complaints, lag, leading
 from ..module_utils.fleet.ports.rest import ask
 
 DOCUMENTATION = r"""
@@ -101,7 +101,7 @@ def main() -> None:
                 msg=f"The database cluster is not well after {module.params['within']} s: {'; '.join(wrong)}."
             )
         time.sleep(1)
-    leader = next(name for name, status in statuses.items() if status and status["role"] in ("primary", "master"))
+    (leader,) = leading(statuses)
     lags = {n: lag(statuses[leader] or {}, status or {}) for n, status in statuses.items() if n != leader}
     module.exit_json(changed=False, leader=leader, lags=lags)
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.fleet.handover import HandOver, Limits
 from ..module_utils.fleet.ports.pgbouncer import Pooler
 from ..module_utils.fleet.ports.postgres import Session, Unreachable
-from ..module_utils.fleet.ports.rest import Answer, ask
+from ..module_utils.fleet.ports.rest import Answer, ask, ask_all
 from ..module_utils.fleet.switchover import (
     Observed,
     Plan,
@@ -103,7 +104,7 @@ options:
   switch_within:
     description: Seconds that Patroni has.
     type: int
-    default: 15
+    default: 10
   within:
     description: Seconds for a leader to be found before, and for the proof afterwards.
     type: int
@@ -196,7 +197,7 @@ SPEC = {
     "max_lag": {"type": "int", "default": 16777216},
     "max_transaction": {"type": "int", "default": 30},
     "pause_within": {"type": "int", "default": 5},
-    "switch_within": {"type": "int", "default": 15},
+    "switch_within": {"type": "int", "default": 10},
     "within": {"type": "int", "default": 60},
     "socket": {"type": "path", "default": "/run/postgresql"},
     "port": {"type": "int", "default": 5432},
@@ -216,6 +217,9 @@ ARCHIVER = """
 select coalesce(last_failed_wal, '') as wal from pg_stat_archiver
 where current_setting('archive_mode') <> 'off' and last_failed_time > coalesce(last_archived_time, '-infinity')"""
 BUSY = Path("/run/upstairs-switchover.lock")
+
+# Seconds that a member has for an answer while clients are held.
+QUESTION = 1.0
 
 Words = tuple[Mapping[str, Any] | None, Mapping[str, Mapping[str, Any] | None]]
 
@@ -260,14 +264,22 @@ class Fleet:
 
     def leads(self, name: str) -> bool:
         """Ask a member whether it leads."""
-        return ask(f"{self.apis[name]}/primary", timeout=1).ok
+        return ask(f"{self.apis[name]}/primary", timeout=QUESTION).ok
 
-    def look(self) -> Words:
-        """Ask any member for the members, then each how it is: the leader first, a replica can only be further later."""
-        replies = (ask(f"{api}/cluster", timeout=2) for api in self.apis.values())
+    def look(self, each: float = QUESTION) -> Words:
+        """Ask for the cluster's members, then them and the inventory's how they are: three questions, each to all at once.
+
+        The leader is asked first: a replica can only be further later. Who is not in the cluster is asked all the same, it may
+        believe that it leads.
+        """
+        replies = ask_all({name: f"{api}/cluster" for name, api in self.apis.items()}, each).values()
         cluster = next((reply.json() for reply in replies if reply.ok), None)
-        known = sorted((cluster or {}).get("members", []), key=lambda member: member.get("role") != "leader")
-        return cluster, {member["name"]: ask(member["api_url"], timeout=2).json() for member in known}
+        known = {str(member["name"]): member for member in (cluster or {}).get("members", [])}
+        urls = {name: str(member["api_url"]) for name, member in known.items()}
+        urls |= {name: f"{api}/patroni" for name, api in self.apis.items()}
+        first = {name: url for name, url in urls.items() if known.get(name, {}).get("role") == "leader"}
+        others = {name: url for name, url in urls.items() if name not in first}
+        return cluster, {name: one.json() for part in (first, others) for name, one in ask_all(part, each).items()}
 
     def now(self) -> float:
         """Tell the time."""
@@ -279,11 +291,9 @@ class Fleet:
 
     def observe(self) -> Observed:
         """Look at everything that the plan rests on."""
-        healthy = {
-            one: '"health":"true"' in ask(f"http://{one}/health", timeout=3).text
-            for one in self.params["etcd_endpoints"]
-        }
-        cluster, statuses = self.look()
+        members = ask_all({one: f"http://{one}/health" for one in self.params["etcd_endpoints"]}, 3)
+        healthy = {one: '"health":"true"' in answer.text for one, answer in members.items()}
+        cluster, statuses = self.look(each=3)
         leader = leader_of(statuses)
         reply = ask(f"{self.apis[leader]}/config") if leader in self.apis else None
         transactions, archiver, pooler = None, "", ""
@@ -298,7 +308,7 @@ class Fleet:
         except Unreachable as error:
             pooler = str(error)
         config = reply.json() if reply and reply.ok else None
-        return Observed(cluster, statuses, config, healthy, transactions, archiver, pooler)
+        return Observed(self.apis, cluster, statuses, config, healthy, transactions, archiver, pooler)
 
 
 def looked(module: AnsibleModule, fleet: Fleet) -> None:
@@ -320,10 +330,13 @@ def resumed(module: AnsibleModule, fleet: Fleet) -> None:
     if pooler is None:
         module.exit_json(changed=False)
         return
+    if module.check_mode:
+        module.exit_json(changed=pooler.armed() or pooler.paused())
+        return
     with BUSY.open("w") as file:
         waited = occupy(file, module.params["within"])
         left = pooler.armed() or pooler.paused()
-        if left and not module.check_mode:
+        if left:
             pooler.resume()
             pooler.disarm()
     module.exit_json(changed=left, waited=round(waited, 1))
@@ -363,9 +376,7 @@ def switched(module: AnsibleModule, fleet: Fleet) -> None:
 def settle(fleet: Fleet, plan: Plan, params: Mapping[str, Any]) -> list[str]:
     """Wait for what an earlier run began: everybody follows the one who leads already."""
     deadline = fleet.now() + params["within"]
-    everybody = Plan(
-        tuple(row.__class__(**{**row.__dict__, "against": ()}) for row in plan.rows), plan.leader, plan.target
-    )
+    everybody = Plan(tuple(replace(row, lost=()) for row in plan.rows), plan.leader, plan.target)
     while wrong := proven(everybody, 0, *fleet.look(), params["max_lag"]):
         if fleet.now() > deadline:
             break
@@ -376,7 +387,14 @@ def settle(fleet: Fleet, plan: Plan, params: Mapping[str, Any]) -> list[str]:
 def act(module: AnsibleModule, fleet: Fleet, plan: Plan, timeline: int, said: dict[str, Any]) -> None:
     """Hand over. From here on only a SIGKILL stops it half way, and then the timer lets go of the clients."""
     params = module.params
-    limits = Limits(params["pause_within"], params["switch_within"], prove=params["within"], max_lag=params["max_lag"])
+    limits = Limits(
+        params["pause_within"],
+        params["switch_within"],
+        prove=params["within"],
+        max_lag=params["max_lag"],
+        question=QUESTION,
+        look=3 * QUESTION,
+    )
     for ignored in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(ignored, signal.SIG_IGN)
     with BUSY.open("w") as file:

@@ -60,18 +60,25 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for each step."""
+    """Seconds for each step, and for one question to one member or one look at all of them, which a step may end with."""
 
     pause: float = 5
-    switch: float = 15
-    leave: float = 15
+    switch: float = 10
+    leave: float = 5
     prove: float = 60
     max_lag: int = 0
+    question: float = 1
+    look: float = 3
+
+    @property
+    def held(self) -> float:
+        """For how long clients are held at most."""
+        return self.pause + self.switch + self.leave + self.question + 2 * self.look
 
     @property
     def dead_man(self) -> float:
         """After which nobody is held any more: later than every step's own end."""
-        return self.pause * 2 + self.switch + self.leave + 2
+        return self.held + 2
 
 
 @dataclass
@@ -129,7 +136,7 @@ class HandOver:
                 self.fail(f"transactions did not end within {self.limits.pause:g} s{self.whose()}")
                 return
             self.tell("PgBouncer holds new transactions, none is under way")
-            if self.alone():
+            if self.alone(held + self.limits.pause):
                 self.switch()
                 self.outcome.seconds["without_primary"] = round(self.world.now() - held, 2)
             if self.outcome.switched:
@@ -145,9 +152,8 @@ class HandOver:
         longest = sorted(self.world.transactions(), key=lambda one: -one.seconds)[:3]
         return ": " + "; ".join(one.describe() for one in longest) if longest else ""
 
-    def alone(self) -> bool:
+    def alone(self, deadline: float) -> bool:
         """Wait for those who do not come through PgBouncer (migrations): they would be cut off."""
-        deadline = self.world.now() + self.limits.pause
         while self.world.transactions():
             if self.world.now() > deadline:
                 self.fail(f"transactions past PgBouncer did not end within {self.limits.pause:g} s{self.whose()}")
@@ -194,8 +200,13 @@ class HandOver:
                 self.tell(f"nobody waits at {self.plan.leader}'s PgBouncer any more, and it follows")
                 return
             self.world.rest(0.1)
-        names = ", ".join(sorted(left)) or "nobody"
-        self.tell(f"after {self.limits.leave:g} s {names} still waits at {self.plan.leader}'s PgBouncer")
+        names = ", ".join(sorted(held & pooler.clients()))
+        what = (
+            f"{names} still waits at {self.plan.leader}'s PgBouncer"
+            if names
+            else f"{self.plan.leader} does not follow yet"
+        )
+        self.tell(f"after {self.limits.leave:g} s {what}")
 
     def follows(self) -> bool:
         """Ask whether the old primary streams from the new one."""

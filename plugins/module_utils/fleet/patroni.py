@@ -47,6 +47,11 @@ def describe_config(patch: Mapping[str, Any], current: Mapping[str, Any], path: 
     return lines
 
 
+def leading(statuses: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """Return who says that it leads."""
+    return sorted(name for name, status in statuses.items() if status and status.get("role") in ("primary", "master"))
+
+
 def complaints(
     cluster: Mapping[str, Any] | None,
     statuses: Mapping[str, Mapping[str, Any] | None],
@@ -60,9 +65,7 @@ def complaints(
     found = [f"{name} is not a member of the cluster" for name in sorted(expected) if name not in members]
     found += [f"{name} is a member and not in the inventory's list" for name in sorted(members) if name not in expected]
     # The members' own words count here, not the key in etcd: that there is one key is no proof that there is one primary.
-    leaders = sorted(
-        name for name, status in statuses.items() if status and status.get("role") in ("primary", "master")
-    )
+    leaders = leading(statuses)
     if len(leaders) != 1:
         return [*found, f"{', '.join(leaders)} all say that they lead" if leaders else "nobody says that it leads"]
     leader = statuses[leaders[0]] or {}
@@ -70,7 +73,7 @@ def complaints(
         found.append(f"{leaders[0]} says that it leads and does not hold the leader key")
     for name in sorted(members):
         if name != leaders[0]:
-            found += [f"{name} {what}" for what in _replica(members[name], statuses.get(name), leader, max_lag)]
+            found += [f"{name} {what}" for what in replica_faults(members[name], statuses.get(name), leader, max_lag)]
     return found
 
 
@@ -83,9 +86,12 @@ def lag(leader: Mapping[str, Any], replica: Mapping[str, Any]) -> int | None:
     return max(0, int(ahead) - int(behind))
 
 
-def _replica(
-    member: Mapping[str, Any], status: Mapping[str, Any] | None, leader: Mapping[str, Any], max_lag: int
+def replica_faults(
+    member: Mapping[str, Any] | None, status: Mapping[str, Any] | None, leader: Mapping[str, Any], max_lag: int
 ) -> list[str]:
+    """Tell what is wrong with a replica: ``member`` is its row in the cluster, ``status`` and ``leader`` are their own words."""
+    if member is None:
+        return ["is not in the cluster"]
     if status is None:
         return ["does not answer"]
     if status.get("state") != "running":
@@ -93,11 +99,11 @@ def _replica(
     found = []
     if status.get("replication_state") != "streaming":
         found.append(f"does not stream: {status.get('replication_state') or 'no word about it'}")
-    if member.get("timeline") != leader.get("timeline"):
+    if member.get("timeline") is None or member.get("timeline") != leader.get("timeline"):
         found.append(f"follows timeline {member.get('timeline')}, the leader writes {leader.get('timeline')}")
     behind = lag(leader, status)
     if behind is None:
-        found.append("has a lag that could not be measured")
+        found.append("has a lag that was not measured")
     elif behind > max_lag:
         found.append(f"is {behind} bytes behind, {max_lag} are allowed")
     return found

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .etcd import quorum
-from .patroni import lag
+from .patroni import lag, leading, replica_faults
 
-LEADS = ("primary", "master")
+# Who may lead when Patroni waits for replicas, by the words that it reads in synchronous_mode.
+CONFIRMS = {
+    "none": "",
+    "false": "",
+    "off": "",
+    "true": "sync_standby",
+    "on": "sync_standby",
+    "quorum": "quorum_standby",
+}
 Word = Mapping[str, Any]
 
 
@@ -32,6 +40,8 @@ class Transaction:
 class Observed:
     """All that was seen. None is what could not be seen; ``statuses`` is each member's own word."""
 
+    # The members that the inventory declares.
+    expected: Collection[str]
     cluster: Word | None
     statuses: Mapping[str, Word | None]
     config: Word | None
@@ -54,7 +64,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Row:
-    """A member as the plan shows it. ``against`` is why it cannot lead."""
+    """A member as the plan shows it."""
 
     name: str
     site: str
@@ -63,7 +73,14 @@ class Row:
     timeline: int | None
     lag: int | None
     tags: str
-    against: tuple[str, ...] = ()
+    # What keeps it from following now, and what keeps it from leading although it follows.
+    lost: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """Why it cannot lead."""
+        return (*self.lost, *self.unfit)
 
 
 @dataclass(frozen=True)
@@ -84,22 +101,27 @@ class Plan:
 
 def leader_of(statuses: Mapping[str, Word | None]) -> str:
     """Return the one member that says that it leads, empty if none or several do."""
-    leading = [name for name, status in statuses.items() if status and status.get("role") in LEADS]
-    return leading[0] if len(leading) == 1 else ""
+    leaders = leading(statuses)
+    return leaders[0] if len(leaders) == 1 else ""
 
 
 def make_plan(seen: Observed, wish: Wish) -> Plan:
     """Decide. A plan without refusals may be carried out."""
-    members = {member["name"]: member for member in (seen.cluster or {}).get("members", [])}
+    members = _members(seen.cluster)
     leader = leader_of(seen.statuses)
-    rows = tuple(_row(members[name], seen, leader, wish.max_lag) for name in sorted(members))
+    names = sorted({*members, *seen.expected}) if seen.cluster is not None else []
+    rows = tuple(_row(name, seen, leader, wish.max_lag) for name in names)
     if not leader or members.get(leader, {}).get("role") != "leader":
         return Plan(rows, leader, refusals=(_no_leader(seen, leader),))
     target, wrong = _target(rows, leader, wish)
     warnings = (f"WAL is not archived: {seen.archiver}",) if seen.archiver else ()
     if target == leader:
         return Plan(rows, leader, target, (), warnings)
-    return Plan(rows, leader, target, (*wrong, *_against_any(seen, wish)), warnings)
+    return Plan(rows, leader, target, (*wrong, *_against_any(seen, wish, leader)), warnings)
+
+
+def _members(cluster: Word | None) -> dict[str, Word]:
+    return {str(member["name"]): member for member in (cluster or {}).get("members", [])}
 
 
 def _no_leader(seen: Observed, leader: str) -> str:
@@ -107,55 +129,56 @@ def _no_leader(seen: Observed, leader: str) -> str:
         return "Patroni does not say who its members are"
     if leader:
         return f"{leader} says that it leads and does not hold the leader key: wait until the cluster has settled"
-    leading = sorted(name for name, status in seen.statuses.items() if status and status.get("role") in LEADS)
-    return f"{' and '.join(leading)} say that they lead" if leading else "nobody says that it leads"
+    leaders = leading(seen.statuses)
+    return f"{' and '.join(leaders)} say that they lead" if leaders else "nobody says that it leads"
 
 
-def _row(member: Word, seen: Observed, leader: str, max_lag: int) -> Row:
-    name = str(member["name"])
-    status = seen.statuses.get(name)
-    tags = dict(member.get("tags") or {})
-    site = str(tags.pop("site", ""))
-    behind = None if name == leader or status is None else lag(seen.statuses.get(leader) or {}, status)
-    against = () if name == leader else tuple(_against(member, status, seen, leader, max_lag))
+def _row(name: str, seen: Observed, leader: str, max_lag: int) -> Row:
+    member, status, ours = _members(seen.cluster).get(name), seen.statuses.get(name), seen.statuses.get(leader) or {}
+    tags = dict((member or {}).get("tags") or {})
+    shown = " ".join(f"{key}={str(value).lower()}" for key, value in sorted(tags.items()) if key != "site")
     state = str((status or {}).get("replication_state") or (status or {}).get("state") or "silent")
-    shown = " ".join(f"{key}={str(value).lower()}" for key, value in sorted(tags.items()))
-    return Row(name, site, str(member.get("role")), state, member.get("timeline"), behind, shown, against)
+    role = str(member.get("role")) if member else "not in the cluster"
+    row = Row(name, str(tags.get("site", "")), role, state, (member or {}).get("timeline"), None, shown)
+    if name == leader:
+        return row
+    lost = replica_faults(member, status, ours, max_lag)
+    unfit = _unfit(name, tags, role, seen) if member else []
+    if status is not None and lag(ours, status) is not None:
+        unfit += _unplayed(ours, status, max_lag)
+    behind = None if status is None else lag(ours, status)
+    return replace(row, lag=behind, lost=tuple(lost), unfit=tuple(unfit))
 
 
-def _against(member: Word, status: Word | None, seen: Observed, leader: str, max_lag: int) -> list[str]:
-    """Tell why a member cannot take over."""
-    if status is None:
-        return ["does not answer"]
-    tags = member.get("tags") or {}
-    ours = seen.statuses.get(leader) or {}
+def _unfit(name: str, tags: Word, role: str, seen: Observed) -> list[str]:
+    """Tell why a member that follows well cannot lead."""
     found = [
         f"is tagged {tag}" for tag, value in (("nofailover", True), ("failover_priority", 0)) if _is(tags, tag, value)
     ]
-    if status.get("state") != "running":
-        found.append(f"is not running: {status.get('state')}")
-    if status.get("replication_state") != "streaming":
-        found.append(f"does not stream: {status.get('replication_state') or 'no word about it'}")
-    if member.get("timeline") is None or member.get("timeline") != ours.get("timeline"):
-        found.append(f"follows timeline {member.get('timeline')}, the leader writes {ours.get('timeline')}")
-    if (seen.config or {}).get("synchronous_mode") is True and member.get("role") != "sync_standby":
-        found.append("is not a synchronous standby, and the cluster is synchronous")
-    return found + _behind(ours, status, max_lag)
+    if name not in seen.expected:
+        found.append("is not in the inventory's list")
+    needed = CONFIRMS.get(_mode(seen))
+    if needed and role != needed:
+        found.append(f"is no {needed}, and the cluster is synchronous ({_mode(seen)})")
+    return found
+
+
+def _mode(seen: Observed) -> str:
+    return str((seen.config or {}).get("synchronous_mode")).lower()
 
 
 def _is(tags: Word, tag: str, value: Any) -> bool:
     return tag in tags and tags[tag] == value and isinstance(tags[tag], type(value))
 
 
-def _behind(leader: Word, status: Word, max_lag: int) -> list[str]:
-    """Tell what a member has yet to receive, or to replay before it could serve."""
-    received = lag(leader, status)
+def _unplayed(leader: Word, status: Word, max_lag: int) -> list[str]:
+    """Tell what a member that has received nearly everything has yet to replay before it could serve."""
     place = status.get("xlog") or {}
-    if received is None or not place.get("replayed_location"):
+    if not place.get("replayed_location"):
         return ["has a lag that was not measured"]
     unplayed = int((leader.get("xlog") or {})["location"]) - int(place["replayed_location"])
-    found = [f"is {received} bytes behind, {max_lag} are allowed"] if received > max_lag else []
-    if received <= max_lag < unplayed:
+    found = []
+    if (lag(leader, status) or 0) <= max_lag < unplayed:
         found.append(f"has {unplayed} bytes to replay, {max_lag} are allowed")
     return [*found, "has paused its replay"] if place.get("paused") else found
 
@@ -186,12 +209,18 @@ def _sites(rows: Sequence[Row]) -> list[str]:
     return sorted({row.site for row in rows if row.site})
 
 
-def _against_any(seen: Observed, wish: Wish) -> list[str]:
+def _against_any(seen: Observed, wish: Wish, leader: str) -> list[str]:
     """Tell what speaks against any switchover now."""
     found = []
     cluster = seen.cluster or {}
+    if leader not in seen.expected:
+        found.append(f"{leader} leads and is not in the inventory's list")
     if seen.config is None:
         found.append("Patroni does not say how the cluster is configured")
+    elif _mode(seen) not in CONFIRMS:
+        found.append(
+            f"the cluster's synchronous_mode is {seen.config['synchronous_mode']}, and nobody knows who may lead then"
+        )
     if cluster.get("pause"):
         found.append("Patroni is paused (patronictl resume ends that)")
     if cluster.get("scheduled_switchover"):
@@ -258,13 +287,12 @@ def proven(
         return [f"{leader or 'nobody alone'} says that it leads, not {plan.target}"]
     after = (statuses[leader] or {}).get("timeline")
     found = [] if isinstance(after, int) and after > before else [f"{leader} writes timeline {after}, as before"]
-    members = {member["name"]: member for member in cluster.get("members", [])}
+    members = _members(cluster)
     if members.get(leader, {}).get("role") != "leader":
         found.append(f"{leader} does not hold the leader key")
-    seen = Observed(cluster, statuses, {}, {}, ())
-    # Whoever followed before follows now; a member that was lost before is another story.
+    # Whoever followed before follows now, whether it could have led or not; a member that was lost before is another story.
     for row in plan.rows:
-        if row.name != leader and (row.name == plan.leader or not row.against):
-            follows = _row(members.get(row.name, {"name": row.name}), seen, leader, max_lag)
-            found += [f"{row.name} {why}" for why in follows.against if not why.startswith("is tagged")]
+        if row.name != leader and (row.name == plan.leader or not row.lost):
+            wrong = replica_faults(members.get(row.name), statuses.get(row.name), statuses[leader] or {}, max_lag)
+            found += [f"{row.name} {why}" for why in wrong]
     return found

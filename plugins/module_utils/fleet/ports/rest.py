@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -56,3 +58,19 @@ def ask(
         return Answer(error.code, error.read().decode("utf-8", "replace"))
     except (OSError, ValueError) as error:
         return Answer(0, str(getattr(error, "reason", error)))
+
+
+def ask_all(urls: Mapping[str, str], within: float) -> dict[str, Answer]:
+    """Ask all at once. Who has not said everything in time is silent, however slowly it goes on: one holds up nobody."""
+    said: dict[str, Answer] = {}
+
+    def tell(name: str, url: str) -> None:
+        said[name] = ask(url, timeout=within)
+
+    threads = [threading.Thread(target=tell, args=item, daemon=True) for item in urls.items()]
+    deadline = time.monotonic() + within
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {name: said.get(name) or Answer(0, f"no answer within {within:g} s") for name in urls}

@@ -27,6 +27,7 @@ MEMBERS = [
     member("nixie", "replica", "cloud"),
 ]
 WELL = Observed(
+    expected=("alice", "dot", "nixie"),
     cluster={"members": MEMBERS},
     statuses={"alice": LEADER, "dot": replica(), "nixie": replica()},
     config={"synchronous_mode": False},
@@ -85,7 +86,15 @@ def test_who_leads_already_is_not_switched_to() -> None:
         ),
         (tagged(nofailover=True), "nixie is tagged nofailover"),
         (tagged(failover_priority=0), "nixie is tagged failover_priority"),
-        (replace(WELL, config={"synchronous_mode": True}), "nixie is not a synchronous standby"),
+        (replace(WELL, config={"synchronous_mode": True}), "nixie is no sync_standby, and the cluster is synchronous"),
+        (
+            replace(WELL, config={"synchronous_mode": "quorum"}),
+            "nixie is no quorum_standby, and the cluster is synchronous",
+        ),
+        (
+            replace(WELL, config={"synchronous_mode": "maybe"}),
+            "synchronous_mode is maybe, and nobody knows who may lead",
+        ),
         (replace(WELL, config=None), "Patroni does not say how the cluster is configured"),
         (replace(WELL, cluster={"members": MEMBERS, "pause": True}), "Patroni is paused"),
         (
@@ -108,6 +117,13 @@ def test_who_leads_already_is_not_switched_to() -> None:
         (told("alice", **replica()), "nobody says that it leads"),
         (told("dot", **LEADER), "alice and dot say that they lead"),
         (
+            replace(told("dot", **LEADER), cluster={"members": [MEMBERS[0], MEMBERS[2]]}),
+            "alice and dot say that they lead",
+        ),
+        (replace(WELL, cluster={"members": MEMBERS[:2]}), "nixie is not in the cluster"),
+        (replace(WELL, expected=("alice", "dot")), "nixie is not in the inventory's list"),
+        (replace(WELL, expected=("dot", "nixie")), "alice leads and is not in the inventory's list"),
+        (
             replace(WELL, cluster={"members": [member("alice", "replica", "basement"), *MEMBERS[1:]]}),
             "alice says that it leads and does not hold the leader key",
         ),
@@ -118,9 +134,18 @@ def test_refusals(seen: Observed, why: str) -> None:
     assert why in refusal
 
 
-def test_a_synchronous_standby_may_lead_a_synchronous_cluster() -> None:
-    cluster = {"members": [*MEMBERS[:2], member("nixie", "sync_standby", "cloud")]}
-    assert make_plan(replace(WELL, config={"synchronous_mode": True}, cluster=cluster), WISH).refusals == ()
+@pytest.mark.parametrize(
+    ("mode", "role"), [(True, "sync_standby"), ("on", "sync_standby"), ("quorum", "quorum_standby"), ("off", "replica")]
+)
+def test_who_confirms_commits_may_lead_a_synchronous_cluster(mode: Any, role: str) -> None:
+    cluster = {"members": [*MEMBERS[:2], member("nixie", role, "cloud")]}
+    assert make_plan(replace(WELL, config={"synchronous_mode": mode}, cluster=cluster), WISH).refusals == ()
+
+
+def test_a_member_that_etcd_does_not_know_is_shown() -> None:
+    plan = make_plan(replace(WELL, cluster={"members": [MEMBERS[0], MEMBERS[2]]}), WISH)
+    assert plan.refusals == ()
+    assert any(line.startswith("dot") and line.endswith("no: is not in the cluster") for line in table(plan))
 
 
 def test_a_replica_on_another_timeline_may_not_lead() -> None:
@@ -146,7 +171,8 @@ def test_an_operator_must_say_where_to() -> None:
 
 def test_the_best_member_of_a_site_is_taken() -> None:
     cluster = {"members": [*MEMBERS, member("fritz", "replica", "cloud")]}
-    seen = replace(WELL, cluster=cluster, statuses={**WELL.statuses, "fritz": replica(4950), "nixie": replica(4940)})
+    words = {**WELL.statuses, "fritz": replica(4950), "nixie": replica(4940)}
+    seen = replace(WELL, expected=(*WELL.expected, "fritz"), cluster=cluster, statuses=words)
     wish = replace(WISH, to="", to_site="cloud")
     assert make_plan(seen, wish).target == "fritz"
     assert make_plan(replace(seen, statuses={**seen.statuses, "fritz": None}), wish).target == "nixie"
@@ -195,3 +221,33 @@ def test_what_is_no_proof() -> None:
     assert missing(dot=None) == ["dot does not answer"]
     # It was lost before already.
     assert missing(plan=make_plan(told("dot"), WISH), dot=None) == []
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(
+            WELL,
+            cluster={
+                "members": [MEMBERS[0], member("dot", "replica", "basement", tags={"nofailover": True}), MEMBERS[2]]
+            },
+        ),
+        told("dot", **{**replica(), "xlog": {"received_location": 5000, "replayed_location": 5000, "paused": True}}),
+        replace(
+            WELL,
+            config={"synchronous_mode": True},
+            cluster={"members": [*MEMBERS[:2], member("nixie", "sync_standby", "cloud")]},
+        ),
+    ],
+)
+def test_who_only_could_not_lead_is_asked_for_in_the_proof_too(seen: Observed) -> None:
+    plan = make_plan(seen, WISH)
+    assert plan.refusals == ()
+    assert [bool(row.unfit) for row in plan.rows if row.name == "dot"] == [True]
+    assert proven(plan, 3, cluster_after(), AFTER, 100) == []
+    assert proven(plan, 3, cluster_after(), {**AFTER, "dot": None}, 100) == ["dot does not answer"]
+
+
+def test_who_has_left_the_cluster_is_no_proof() -> None:
+    gone = {"members": [one for one in cluster_after()["members"] if one["name"] != "dot"]}
+    assert proven(PLAN, 3, gone, AFTER, 100) == ["dot is not in the cluster"]
