@@ -14,6 +14,7 @@ from pathlib import Path
 WRITE, READ, DIRECT = 5532, 5533, 5534
 WAIT = 3.0  # haproxy_wait_for_primary of this scenario
 RETURN = 1.0  # haproxy_return_after
+DOUBT = 1.0  # of ways.lua: seconds that two may be primary
 WAITING = 4  # haproxy_max_waiting
 
 
@@ -110,8 +111,14 @@ def a_switchover_ends_the_sessions_with_the_former_primary() -> None:
 
 
 def nobody_is_written_to_while_two_claim_to_be_primary() -> None:
-    claim(alice="primary", bob="primary")
-    until(write="alice bob", read="")
+    claim(bob="behind")
+    until(write="alice", read="")
+    with dial(WRITE) as session, dial(DIRECT) as migration, dial(READ) as reader:
+        assert (say(session), say(migration), say(reader)) == ("alice bouncer", "alice postgres", "alice bouncer")
+        claim(alice="primary", bob="primary")
+        until(write="alice bob", read="")
+        time.sleep(DOUBT + 0.5)
+        assert (say(session), say(migration), say(reader)) == ("", "", ""), "an open session still leads to one of two"
     assert (who(WRITE), who(DIRECT), who(READ)) == ("", "", "")
     claim(carol="replica")
     until(write="alice bob", read="carol")
