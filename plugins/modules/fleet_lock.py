@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.fleet.lock import Plan, Refusal, Run, Seen, break_open, claim_of, hold, read, release
+from ..module_utils.fleet.lock import Plan, Refusal, Run, Seen, break_open, claim_of, free, hold, read, release
 from ..module_utils.fleet.ports import etcd
 
 DOCUMENTATION = r"""
@@ -30,9 +30,11 @@ options:
     elements: str
     required: true
   state:
-    description: Hold the lock, release what this run holds, remove a lock by its id, or only read.
+    description:
+      - Hold the lock, release what this run holds, remove a lock by its id, or only read.
+      - C(free) fails while another run holds it. Where nobody can be asked it goes on and says so, for what founds or repairs etcd.
     type: str
-    choices: [held, released, broken, read]
+    choices: [held, released, broken, read, free]
     required: true
   operation:
     description: What is being done. Required to hold the lock.
@@ -94,7 +96,7 @@ lock_id:
 
 SPEC = {
     "endpoints": {"type": "list", "elements": "str", "required": True},
-    "state": {"type": "str", "choices": ["held", "released", "broken", "read"], "required": True},
+    "state": {"type": "str", "choices": ["held", "released", "broken", "read", "free"], "required": True},
     "operation": {"type": "str"},
     "reason": {"type": "str", "default": ""},
     "lock_id": {"type": "str"},
@@ -114,6 +116,8 @@ def decide(params: dict[str, Any], seen: Seen) -> Plan | Refusal:
         return hold(seen, claim_of(params["run"], params["operation"], params["reason"], since), params["dead"])
     if state == "released":
         return release(seen, Run(**params["run"]))
+    if state == "free":
+        return free(seen, Run(**params["run"]))
     if state == "broken":
         return break_open(seen, params["lock_id"])
     return Plan(seen.describe())
@@ -144,7 +148,12 @@ def finish(module: AnsibleModule, seen: Seen, plan: Plan | Refusal) -> None:
 
 def main() -> None:
     """Look and act until nobody is quicker."""
-    needs = [("state", "held", ["run", "operation"]), ("state", "released", ["run"]), ("state", "broken", ["lock_id"])]
+    needs = [
+        ("state", "held", ["run", "operation"]),
+        ("state", "released", ["run"]),
+        ("state", "free", ["run"]),
+        ("state", "broken", ["lock_id"]),
+    ]
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True, required_if=needs)
     try:
         for _ in range(ATTEMPTS):
@@ -153,6 +162,9 @@ def main() -> None:
                 finish(module, *done)
         module.fail_json(msg=f"Others changed the fleet's lock {ATTEMPTS} times meanwhile: try again.", held=True)
     except etcd.Unanswered as silence:
+        if module.params["state"] == "free":
+            plan = f"no majority of etcd answers, so that nobody knows whether an operation is under way; this goes on. {silence}"
+            module.exit_json(changed=False, plan=plan, held=False, holder={}, lock_id="")
         module.fail_json(
             msg="The fleet's lock cannot be asked for: no majority of etcd answers, and nothing is begun without it. "
             f"{silence}. Bring etcd back first.",

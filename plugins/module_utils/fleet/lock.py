@@ -113,6 +113,13 @@ def _succeeds(old: Claim, new: Claim) -> bool:
     return (old.run.owner, old.run.machine, old.operation) == (new.run.owner, new.run.machine, new.operation)
 
 
+def free(seen: Seen, run: Run) -> Plan | Refusal:
+    """Decide whether what needs no lock may begin: not while somebody else holds it."""
+    if not seen.revision or (seen.claim is not None and seen.claim.run == run):
+        return Plan(seen.describe())
+    return Refusal(f"The fleet's lock is held: {seen.describe()}. Nothing else is begun meanwhile.", held=True)
+
+
 def release(seen: Seen, run: Run) -> Plan:
     """Give back what this run holds; what another holds is not touched, and that is no failure of ours."""
     if seen.claim is not None and seen.claim.run == run:

@@ -42,7 +42,7 @@ def _operation_faults(task: Task) -> list[str]:
 def _task_faults(task: Task) -> list[str]:
     if "block" in task.body:
         return _operation_faults(task)
-    if task.module == "include_tasks" and str(task.argument).startswith("tasks/"):
+    if task.module == "include_tasks" and str(task.argument).startswith(("tasks/", "../tasks/")):
         return []
     if task.module not in MODULES:
         return [f"{task.where}: {task.module or 'a block'} in a playbook: move it into a role"]

@@ -5,7 +5,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plugins.module_utils.fleet.lock import Claim, Plan, Refusal, Run, Seen, break_open, claim_of, hold, read, release
+from plugins.module_utils.fleet.lock import (
+    Claim,
+    Plan,
+    Refusal,
+    Run,
+    Seen,
+    break_open,
+    claim_of,
+    free,
+    hold,
+    read,
+    release,
+)
 
 RUN = Run("aaaa", "ada@desk", "desk/1", "100/7/boot")
 MINE = Claim(RUN, "switch-primary", "a new disk", "2025-01-01 10:00:00 UTC")
@@ -51,6 +63,16 @@ def test_only_the_same_person_machine_and_operation_goes_on() -> None:
 
 def test_another_locks_death_is_no_permission() -> None:
     assert isinstance(hold(Seen(5, MINE), NEXT, "cccc"), Refusal)
+
+
+def test_what_needs_no_lock_is_refused_while_another_run_holds_it() -> None:
+    assert free(Seen(0), RUN) == Plan("nobody holds the lock")
+    assert isinstance(free(Seen(5, MINE), RUN), Plan)
+    refusal = free(Seen(5, MINE), NEXT.run)
+    assert isinstance(refusal, Refusal)
+    assert refusal.held
+    assert "ada@desk does switch-primary" in refusal.why
+    assert isinstance(free(Seen(5), RUN), Refusal)
 
 
 def test_age_is_no_permission() -> None:
