@@ -33,6 +33,7 @@ class Copy:
     disk_bytes: int | None = 0
     # Replicas that count for min-replicas-to-write; said only while that is set.
     counted: int | None = None
+    followers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def copy_of(info: Mapping[str, str]) -> Copy:
         loading=info["loading"] != "0" if "loading" in info else None,
         disk_bytes=_number(info, "aof_current_size"),
         counted=_number(info, "min_slaves_good_slaves"),
+        followers=_number(info, "connected_slaves"),
     )
 
 
@@ -178,6 +180,21 @@ def careless(members: Sequence[Member], copies: Copies, replicas_needed: int) ->
         for member in members
         if (copy := copies.get(member.name)) and copy.counted is None
     ]
+
+
+def returned(copy: Copy | None) -> bool:
+    """Whether a copy that was restarted is back: a replica with its link, a master with its data."""
+    return copy is not None and copy.loading is False and (copy.role == "master" or copy.link_up)
+
+
+def restart_refusal(copy: Copy | None, replicas: int) -> str:
+    """Tell why a copy must not be restarted now: a master whose replicas are not back leaves nobody to be elected."""
+    if copy is None or copy.role != "master" or not replicas:
+        return ""
+    if copy.followers is None or copy.followers < replicas:
+        seen = "an unknown number of" if copy.followers is None else copy.followers
+        return f"it is master, {seen} replicas follow it and {replicas} must (docs/runbooks/redis-lost.md)"
+    return ""
 
 
 def may_leave(

@@ -19,6 +19,8 @@ from plugins.module_utils.fleet.redis import (
     opinion_of,
     parse_info,
     parse_pairs,
+    restart_refusal,
+    returned,
 )
 
 MEMBERS = [Member("alice", "10.0.0.1"), Member("dot", "10.0.0.2"), Member("nixie", "10.0.0.3")]
@@ -158,3 +160,19 @@ def test_who_would_take_writes_alone_is_named_with_the_cure() -> None:
     assert len(found) == 1
     assert "alice has min-replicas-to-write 0" in found[0]
     assert "playbooks/switch-redis.yml" in found[0]
+
+
+def test_a_replica_is_back_with_its_link_and_a_master_with_its_data() -> None:
+    assert returned(REPLICA)
+    assert returned(MASTER)
+    for copy in (None, replace(REPLICA, link_up=False), replace(MASTER, loading=True), replace(MASTER, loading=None)):
+        assert not returned(copy)
+
+
+def test_a_master_is_restarted_when_its_replicas_are_back() -> None:
+    assert restart_refusal(replace(MASTER, followers=1), 1) == ""
+    assert restart_refusal(MASTER, 0) == ""
+    assert restart_refusal(REPLICA, 1) == ""
+    assert restart_refusal(None, 1) == ""
+    assert "0 replicas follow it and 1 must" in restart_refusal(replace(MASTER, followers=0), 1)
+    assert "unknown number" in restart_refusal(MASTER, 1)
