@@ -11,7 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ports.redis_fleet import Fleet
-from ..module_utils.fleet.redis import Copies, Member, complaints, lag, masters, may_leave
+from ..module_utils.fleet.redis import Copies, Member, careless, complaints, lag, masters, may_leave
 
 DOCUMENTATION = r"""
 ---
@@ -43,7 +43,7 @@ options:
         type: str
         required: true
       min_replicas:
-        description: Replicas that must be left when a member leaves.
+        description: Its min-replicas-to-write, which every copy must have set. So many replicas must be left when a member leaves.
         type: int
         default: 0
       disk_mib:
@@ -148,14 +148,21 @@ SPEC = {
 def judge(instance: Mapping[str, Any], copies: Copies, fleet: Fleet, params: Mapping[str, Any]) -> list[str]:
     """Tell what is wrong with one instance."""
     if params["leaving"]:
-        return may_leave(params["leaving"], fleet.members, copies, instance["min_replicas"])
+        return may_leave(
+            params["leaving"], fleet.members, instance["port"], copies, instance["min_replicas"], params["max_lag"]
+        )
     opinions = fleet.opinions(instance["name"])
     found = complaints(fleet.members, instance["port"], copies, opinions, params["max_lag"])
+    found += careless(fleet.members, copies, instance["min_replicas"])
     mine = copies.get(params["me"])
     if mine and mine.role != "master" and mine.priority != params["priority"]:
-        found.append(f"{params['me']} has priority {mine.priority} and shall have {params['priority']}: restart it")
-    if mine and instance["disk_mib"] and mine.disk_bytes > instance["disk_mib"] * 1024**2:
-        size = mine.disk_bytes // 1024**2
+        found.append(
+            f"{params['me']} has priority {'?' if mine.priority is None else mine.priority} and shall have {params['priority']}: restart it"
+        )
+    if mine and instance["disk_mib"] and mine.disk_bytes is None:
+        found.append(f"the size of the append-only file of {params['me']} was not measured")
+    elif mine and instance["disk_mib"] and (mine.disk_bytes or 0) > instance["disk_mib"] * 1024**2:
+        size = (mine.disk_bytes or 0) // 1024**2
         found.append(f"the append-only file of {params['me']} has {size} MiB, {instance['disk_mib']} are reckoned with")
     return found
 

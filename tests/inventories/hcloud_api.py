@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 CLOUD = {
     "nixie": "etcd.postgres.redis.redis_sentinel",
-    "freud": "etcd.web.sidekiq.redis_sentinel",
+    "freud": "etcd.web.sidekiq.redis.redis_sentinel",
     "franz": "nameserver.scratch",
     "esme": "edge",
     "slappy": "edge",

@@ -16,6 +16,7 @@ class Member:
 
     name: str
     address: str
+    priority: int = 100
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,12 @@ class Copy:
     follows: str = ""
     link_up: bool = False
     syncing: bool = False
-    priority: int = 100
-    loading: bool = False
-    disk_bytes: int = 0
+    priority: int | None = 100
+    loading: bool | None = False
+    disk_bytes: int | None = 0
+    # Replicas that count for min-replicas-to-write; said only while that is set.
+    counted: int | None = None
+    followers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,18 @@ def copy_of(info: Mapping[str, str]) -> Copy:
         follows=f"{info['master_host']}:{info.get('master_port', '')}" if "master_host" in info else "",
         link_up=info.get("master_link_status") == "up",
         syncing=info.get("master_sync_in_progress") == "1",
-        priority=int(info.get("slave_priority", "100")),
-        loading=info.get("loading", "0") != "0",
-        disk_bytes=int(info.get("aof_current_size", "0") or 0),
+        # What is not said was not measured: a master has no priority, and who has no append-only file no size of it.
+        priority=_number(info, "slave_priority"),
+        loading=info["loading"] != "0" if "loading" in info else None,
+        disk_bytes=_number(info, "aof_current_size"),
+        counted=_number(info, "min_slaves_good_slaves"),
+        followers=_number(info, "connected_slaves"),
     )
+
+
+def _number(info: Mapping[str, str], key: str) -> int | None:
+    said = info.get(key, "")
+    return int(said) if said.isdigit() else None
 
 
 def opinion_of(pairs: Mapping[str, str], quorum_said: str) -> Opinion:
@@ -126,8 +138,8 @@ def complaints(
 def _replica(copy: Copy | None, leader: Copy | None, address: str, max_lag: int) -> list[str]:
     if copy is None or leader is None:
         return ["does not answer"]
-    if copy.loading:
-        return ["loads its data"]
+    if copy.loading is not False:
+        return ["loads its data" if copy.loading else "does not say whether it has loaded its data"]
     if copy.follows != address:
         return [f"follows {copy.follows or 'nobody'}, the master is {address}"]
     if not copy.link_up:
@@ -158,21 +170,53 @@ def doubts(opinion: Opinion | None, address: str, sentinels: int) -> list[str]:
     return found
 
 
-def may_leave(name: str, members: Sequence[Member], copies: Copies, replicas_needed: int) -> list[str]:
-    """Tell why a member cannot be taken out of service; who is out already is counted."""
+def careless(members: Sequence[Member], copies: Copies, replicas_needed: int) -> list[str]:
+    """Tell who would take writes that nobody else has: a switch that was killed leaves min-replicas-to-write at 0."""
+    if not replicas_needed:
+        return []
+    return [
+        f"{member.name} has min-replicas-to-write 0 and shall have {replicas_needed}, as a switch leaves it that was killed: "
+        "run playbooks/switch-redis.yml again, or restart the instance there if it is no master"
+        for member in members
+        if (copy := copies.get(member.name)) and copy.counted is None
+    ]
+
+
+def returned(copy: Copy | None) -> bool:
+    """Whether a copy that was restarted is back: a replica with its link, a master with its data."""
+    return copy is not None and copy.loading is False and (copy.role == "master" or copy.link_up)
+
+
+def restart_refusal(copy: Copy | None, replicas: int) -> str:
+    """Tell why a copy must not be restarted now: a master whose replicas are not back leaves nobody to be elected."""
+    if copy is None or copy.role != "master" or not replicas:
+        return ""
+    if copy.followers is None or copy.followers < replicas:
+        seen = "an unknown number of" if copy.followers is None else copy.followers
+        return f"it is master, {seen} replicas follow it and {replicas} must (docs/runbooks/redis-lost.md)"
+    return ""
+
+
+def may_leave(
+    name: str, members: Sequence[Member], port: int, copies: Copies, replicas_needed: int, max_lag: int
+) -> list[str]:
+    """Tell why a member cannot be taken out of service; who is out already is counted, and so is who is not well."""
     lead = masters(copies)
     if name in lead:
         return [f"{name} is its master: hand it over first, with playbooks/switch-redis.yml"]
     if len(lead) != 1:
         return [f"{' and '.join(lead) or 'nobody'} says that it is master: find out why before anybody leaves"]
-    well = [
-        member.name
-        for member in members
-        if member.name not in (name, lead[0]) and (copy := copies.get(member.name)) and copy.link_up
-    ]
+    address = next(f"{member.address}:{port}" for member in members if member.name == lead[0])
+    rest = [member.name for member in members if member.name not in (name, lead[0])]
+    wrong = {other: _replica(copies.get(other), copies[lead[0]], address, max_lag) for other in rest}
+    well = [other for other in rest if not wrong[other]]
     # One replica at least, whatever is asked for: without any, the loss of the master is the loss of the data.
     needed = max(1, replicas_needed)
     if len(well) < needed:
         left = ", ".join(well) or "nobody"
-        return [f"only {left} would be left to follow {lead[0]}, and {needed} must: bring the others back first"]
+        why = "; ".join(f"{other} {what}" for other in rest for what in wrong[other])
+        return [
+            f"only {left} would be left to follow {lead[0]}, and {needed} must: bring the others back first"
+            + (f" ({why})" if why else "")
+        ]
     return []

@@ -12,14 +12,28 @@ from .redis import TROUBLE, Copies, Member, Opinions, lag, masters
 # Sentinel looks at a replica's priority every ten seconds.
 PREFERENCE_SEEN = 15.0
 PAUSE = 0.05
+# Longer than an answer may take (see Wire): an old master that takes writes again loses them, so nothing is begun so late.
+SLACK = 1.2
+# How much an offset grows when a master asks its replicas whether they live.
+PING = len(b"*1\r\n$4\r\nPING\r\n")
+LOOK = "Look before anything else (playbooks/verify-fleet.yml --tags redis)."
 
 
 class SwitchFailed(Exception):
-    """It was begun and did not come to its end; the message says what is true now."""
+    """It was begun and did not come to its end; the message says what is true now, and ``known`` whether that is certain."""
+
+    def __init__(self, message: str, known: bool = True) -> None:
+        """Say what is true."""
+        super().__init__(message)
+        self.known = known
+
+
+class Refused(Exception):
+    """Who was asked answered, and refused."""
 
 
 class Hands(Protocol):
-    """The only I/O: what is asked of members and Sentinels, and the clock."""
+    """The only I/O: what is asked of members and Sentinels, and the clock. Silence is an OSError, a refusal Refused."""
 
     def redis(self, member: str, *words: object) -> Any:
         """Ask a member."""
@@ -62,6 +76,7 @@ class Instance:
     copies: Copies
     opinions: Opinions
     majority: int
+    min_replicas: int = 0
 
     def address(self, member: str) -> str:
         """Return a member's address as Sentinel writes it."""
@@ -137,7 +152,8 @@ def _of_target(instance: Instance, target: str, master: str, limits: Limits) -> 
         return [f"{target} does not answer"]
     if not copy.link_up or copy.follows != instance.address(master):
         return [f"{target} has no link to {master}"]
-    if copy.priority == 0:
+    # By the inventory's word: what a killed switch left is set right first.
+    if next(member.priority for member in instance.members if member.name == target) == 0:
         return [f"{target} is never to be elected: its redis_replica_priority is 0"]
     behind = lag(leader, copy)
     if behind is None:
@@ -185,29 +201,45 @@ def _intention(one: Plan) -> list[str]:
 
 
 def perform(one: Plan, hands: Hands, limits: Limits) -> int:
-    """Hand over and return for how many milliseconds writes waited. Whatever happens, priorities come back and the pause ends."""
-    rest = [member.name for member in one.instance.members if member.name not in (one.master, one.target)]
-    before = {name: hands.redis(name, "CONFIG", "GET", "replica-priority")[1] for name in rest if hands.copy(name)}
+    """Hand over and return for how many milliseconds writes waited. Whatever happens, what the inventory wants comes back."""
+    set_right(one.instance, hands)
+    rest = [m.name for m in one.instance.members if m.name not in (one.master, one.target) and hands.copy(m.name)]
+    wanted = {member.name: member.priority for member in one.instance.members}
     try:
-        _prefer(one, hands, list(before))
+        _prefer(one, hands, rest)
         return _hand_over(one, hands, limits)
     finally:
-        for name, priority in before.items():
-            hands.undo(name, "CONFIG", "SET", "replica-priority", priority)
+        for name in rest:
+            hands.undo(name, "CONFIG", "SET", "replica-priority", wanted[name])
+
+
+def set_right(instance: Instance, hands: Hands) -> list[str]:
+    """Give every member back what the inventory wants: a switch that was killed has left something else. Return what was."""
+    found = []
+    for member in instance.members:
+        if hands.copy(member.name) is None:
+            continue
+        wanted = {"replica-priority": member.priority, "min-replicas-to-write": instance.min_replicas}
+        for setting, value in wanted.items():
+            had = hands.redis(member.name, "CONFIG", "GET", setting)[1]
+            if str(had) != str(value):
+                hands.redis(member.name, "CONFIG", "SET", setting, value)
+                found.append(f"{member.name} had {setting} {had}, it has {value} again")
+    return found
 
 
 def _prefer(one: Plan, hands: Hands, others: Sequence[str]) -> None:
     """Let nobody but the target be electable, and wait until the Sentinel that will choose knows it."""
     for name in others:
         hands.redis(name, "CONFIG", "SET", "replica-priority", 0)
-    addresses = {one.instance.address(name) for name in others}
+    never = {one.instance.address(name) for name in others}
+    target = one.instance.address(one.target)
 
     def known() -> bool:
-        found = [
-            dict(zip(flat[::2], flat[1::2], strict=False))
-            for flat in hands.sentinel(one.sentinel, "REPLICAS", one.instance.name)
-        ]
-        return all(r.get("slave-priority") == "0" for r in found if f"{r.get('ip')}:{r.get('port')}" in addresses)
+        replicas = hands.sentinel(one.sentinel, "REPLICAS", one.instance.name)
+        rows = [dict(zip(flat[::2], flat[1::2], strict=False)) for flat in replicas]
+        seen = {f"{row.get('ip')}:{row.get('port')}": row.get("slave-priority") for row in rows}
+        return seen.get(target) != "0" and all(seen[address] == "0" for address in never & set(seen))
 
     if not _until(hands, PREFERENCE_SEEN, known):
         raise SwitchFailed(f"Sentinel {one.sentinel} did not take notice of the priorities. Nothing was handed over.")
@@ -215,41 +247,94 @@ def _prefer(one: Plan, hands: Hands, others: Sequence[str]) -> None:
 
 def _hand_over(one: Plan, hands: Hands, limits: Limits) -> int:
     begun = hands.now()
-    ends = begun + limits.pause_ms / 1000
-    quorum = hands.redis(one.master, "CONFIG", "GET", "min-replicas-to-write")[1]
-    hands.redis(one.master, "CLIENT", "PAUSE", limits.pause_ms, "WRITE")
     try:
+        ends = _pause(one, hands, limits)
         # Its replicas leave it before its clients do: a write that waits is no error, one that is refused for that is.
         hands.redis(one.master, "CONFIG", "SET", "min-replicas-to-write", 0)
-        final = hands.copy(one.master)
-        if final is None or not _until(
-            hands, limits.pause_ms / 2000, lambda: _has(hands.copy(one.target), final.offset)
-        ):
-            raise SwitchFailed(
-                f"{one.target} did not get all that was written within half of the pause. {one.master} stays master."
-            )
-        hands.sentinel(one.sentinel, "FAILOVER", one.instance.name)
-        # Half a second is left for the next step: an old master that takes writes again loses them.
-        if not _until(hands, ends - hands.now() - 0.5, lambda: _is_master(hands.copy(one.target))):
-            raise SwitchFailed(
-                f"Sentinel {one.sentinel} was asked and {one.target} is not master at the end of the pause: it may still become it. "
-                f"Look before anything else (playbooks/verify-fleet.yml --tags redis)."
-            )
-        # Not before the Sentinels know: a client that is refused now asks them once more, and not twice.
-        agreed = _until(hands, ends - hands.now() - 0.5, lambda: _all_say(one, hands))
-        host, _, port = one.instance.address(one.target).rpartition(":")
-        # Sentinel would do it too, ten seconds later. By then this master would take writes that it is about to throw away.
-        hands.redis(one.master, "REPLICAOF", host, port)
-        agreed = agreed or _until(hands, limits.within, lambda: _all_say(one, hands))
-        _send_away(one, hands)
+        final, ends = _caught_up(one, hands, limits, ends)
+        agreed, waited = _promote(one, hands, limits, final, begun, ends)
     finally:
-        hands.undo(one.master, "CONFIG", "SET", "min-replicas-to-write", quorum)
+        hands.undo(one.master, "CONFIG", "SET", "min-replicas-to-write", one.instance.min_replicas)
         hands.undo(one.master, "CLIENT", "UNPAUSE")
     if not agreed:
         raise SwitchFailed(
-            f"{one.target} is master by its own word, and not all Sentinels say so after {limits.within:g} s."
+            f"{one.target} is master by its own word, and not all Sentinels say so after {limits.within:g} s.",
+            known=False,
         )
-    return round((min(hands.now(), ends) - begun) * 1000)
+    return waited
+
+
+def _pause(one: Plan, hands: Hands, limits: Limits) -> float:
+    """Let writes wait, and return when that ends at the earliest: reckoned from before it was asked for."""
+    ends = hands.now() + limits.pause_ms / 1000
+    hands.redis(one.master, "CLIENT", "PAUSE", limits.pause_ms, "WRITE")
+    return ends
+
+
+def _caught_up(one: Plan, hands: Hands, limits: Limits, ends: float) -> tuple[int, float]:
+    """Wait until the target has everything; return how much that is, and when the pause ends, which then begins anew."""
+    half = hands.now() + limits.pause_ms / 2000
+    copy = hands.copy(one.master)
+    final = copy.offset if copy else None
+    if final is None or not _until(hands, half - hands.now(), lambda: _has(hands.copy(one.target), final)):
+        raise SwitchFailed(
+            f"{one.target} did not get all that was written within half of the pause. {one.master} stays master."
+        )
+    # Once only, so that writes never wait for longer than one and a half times what is allowed.
+    in_time = hands.now() + SLACK <= ends
+    ends = _pause(one, hands, limits) if in_time else ends
+    if not in_time or not _untouched(hands.copy(one.master), final, limits.pause_ms / 1000):
+        raise SwitchFailed(f"The pause was over before {one.target} was elected: {one.master} stays master. Try again.")
+    return final, ends
+
+
+def _promote(one: Plan, hands: Hands, limits: Limits, final: int, begun: float, ends: float) -> tuple[bool, int]:
+    """Let Sentinel elect, and the old master follow; return whether all agree, and for how long writes waited."""
+    try:
+        hands.sentinel(one.sentinel, "FAILOVER", one.instance.name)
+    except Refused as error:
+        raise SwitchFailed(f"Sentinel {one.sentinel} refused: {error}. {one.master} stays master.") from error
+    except OSError as error:
+        raise SwitchFailed(
+            f"Sentinel {one.sentinel} was asked and did not answer: {error}. {LOOK}", known=False
+        ) from error
+    if not _until(hands, ends - hands.now() - SLACK, lambda: _is_master(hands.copy(one.target))):
+        raise SwitchFailed(
+            f"Sentinel {one.sentinel} was asked and {one.target} is not master at the end of the pause: it may still become it. "
+            f"{LOOK}",
+            known=False,
+        )
+    # Not before the Sentinels know: a client that is refused now asks them once more, and not twice.
+    agreed = _until(hands, ends - hands.now() - SLACK, lambda: _all_say(one, hands))
+    stake = (
+        f"{one.target} is master, and {one.master} was not told to follow it: %s. Until Sentinel tells it (ten seconds), what {one.master} "
+        f"takes is lost. {LOOK}"
+    )
+    old = hands.copy(one.master)
+    if not _untouched(old, final, ends - begun):
+        what = "it does not answer" if old is None else f"it took writes after all ({old.offset}, it had {final})"
+        raise SwitchFailed(stake % what, known=False)
+    if hands.now() + SLACK / 2 > ends:
+        raise SwitchFailed(stake % "the pause is over", known=False)
+    host, _, port = one.instance.address(one.target).rpartition(":")
+    try:
+        # Sentinel would do it too, ten seconds later. By then this master would take writes that it is about to throw away.
+        hands.redis(one.master, "REPLICAOF", host, port)
+    except (OSError, Refused) as error:
+        raise SwitchFailed(stake % error, known=False) from error
+    agreed = agreed or _until(hands, limits.within, lambda: _all_say(one, hands))
+    waited = round((min(hands.now(), ends) - begun) * 1000)
+    _send_away(one, hands)
+    return agreed, waited
+
+
+def _untouched(copy: Any, final: int, seconds: float) -> bool:
+    """Whether a master has taken no write since: what it may have sent is a PING to its replicas every ten seconds."""
+    if copy is None or copy.offset is None:
+        return False
+    # A Sentinel that made it a replica has already done what is about to be asked.
+    pings = 1 + int(seconds // 10)
+    return copy.role != "master" or copy.offset - final in {PING * number for number in range(pings + 1)}
 
 
 def _send_away(one: Plan, hands: Hands) -> None:

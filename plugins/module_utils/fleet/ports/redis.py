@@ -36,10 +36,11 @@ class Connection:
         had = self._socket is not None
         try:
             return self._ask(*words)
-        except OSError:
+        except OSError as error:
             self.close()
-            # Sentinel closes the connections of a server that it makes a replica: that is no reason to give up.
-            if not had:
+            # Sentinel closes the connections of a server that it makes a replica: that is no reason to give up. Silence is another
+            # thing: what was asked may still be done, and asked again it would be done twice, or too late.
+            if not had or isinstance(error, TimeoutError):
                 raise
         return self._ask(*words)
 

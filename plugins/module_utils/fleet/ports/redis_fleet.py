@@ -50,10 +50,10 @@ class Fleet:
         found = ask_all(self.members, question)
         return {member.name: copy for member, copy in found.items()}
 
-    def sentinel(self, address: str) -> Connection:
+    def sentinel(self, address: str, timeout: float = 2.0) -> Connection:
         """Return a connection to a Sentinel."""
         host, _, port = address.rpartition(":")
-        return Connection(host, int(port), self._watch)
+        return Connection(host, int(port), self._watch, timeout)
 
     def opinions(self, instance: str) -> dict[str, Opinion | None]:
         """Return what each Sentinel says of one instance."""

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from plugins.module_utils.fleet.redis import Copy, Member, Opinion
-from plugins.module_utils.fleet.redis_switch import Instance, Limits, SwitchFailed, perform, plan, table
+from plugins.module_utils.fleet.redis_switch import (
+    PING,
+    Instance,
+    Limits,
+    Refused,
+    SwitchFailed,
+    perform,
+    plan,
+    set_right,
+    table,
+)
 
 MEMBERS = (Member("alice", "10.0.0.1"), Member("dot", "10.0.0.2"), Member("nixie", "10.0.0.3"))
 MASTER = Copy("master", offset=500)
@@ -17,7 +27,7 @@ REPLICA = Copy("slave", offset=480, follows="10.0.0.1:6379", link_up=True)
 COPIES: dict[str, Copy | None] = {"alice": MASTER, "dot": REPLICA, "nixie": REPLICA}
 AGREED = Opinion("10.0.0.1:6379", flags=("master",), others=2)
 OPINIONS: dict[str, Opinion | None] = {"s1": AGREED, "s2": AGREED, "s3": AGREED}
-FOUND = Instance("data", 6379, MEMBERS, COPIES, OPINIONS, 2)
+FOUND = Instance("data", 6379, MEMBERS, COPIES, OPINIONS, 2, 1)
 LIMITS = Limits(max_lag=100, pause_ms=10000, within=10)
 
 
@@ -49,7 +59,6 @@ def test_who_is_master_already_has_nothing_to_do() -> None:
         ({"nixie": replace(REPLICA, offset=None)}, "the lag of nixie could not be measured"),
         ({"alice": replace(MASTER, offset=None)}, "the lag of nixie could not be measured"),
         ({"nixie": replace(REPLICA, offset=399)}, "nixie is 101 bytes behind, 100 are allowed"),
-        ({"nixie": replace(REPLICA, priority=0)}, "nixie is never to be elected: its redis_replica_priority is 0"),
         ({"alice": None}, "nobody says that it is master"),
         ({"dot": MASTER}, "alice and dot says that it is master"),
     ],
@@ -97,7 +106,7 @@ class World:
         self.faults, self.said, self.clock = faults, list[str](), 0.0
         self.priority = {"alice": "100", "dot": "100", "nixie": "100"}
         self.quorum = {"alice": "1", "dot": "1", "nixie": "1"}
-        self.master, self.paused, self.follows = {"alice"}, False, dict[str, str]()
+        self.master, self.paused, self.pauses = {"alice"}, False, 0
 
     def redis(self, member: str, *words: object) -> Any:
         self.said.append(f"{member}: {' '.join(map(str, words))}")
@@ -108,6 +117,7 @@ class World:
             settings[member] = str(words[3])
         elif words[:2] == ("CLIENT", "PAUSE"):
             self.paused = True
+            self.pauses += 1
         elif words[:2] == ("CLIENT", "UNPAUSE"):
             self.paused = False
         elif words[0] == "REPLICAOF":
@@ -122,8 +132,13 @@ class World:
         if words[0] == "REPLICAS":
             seen = "100" if "blind sentinel" in self.faults else self.priority["dot"]
             return [["ip", "10.0.0.2", "port", "6379", "slave-priority", seen]]
+        if words[0] == "FAILOVER" and "refused" in self.faults:
+            raise Refused("NOGOODSLAVE")
+        if words[0] == "FAILOVER" and "silent" in self.faults:
+            raise TimeoutError("timed out")
         if words[0] == "FAILOVER" and "no failover" not in self.faults:
             self.master.add("nixie")
+            self.clock += 30 if "clock jumps" in self.faults else 0
         return "OK"
 
     def says(self, name: str, instance: str) -> str | None:
@@ -132,7 +147,10 @@ class World:
 
     def copy(self, member: str) -> Copy | None:
         if member in self.master:
-            return MASTER
+            self.clock += 30 if "clock jumps early" in self.faults and self.pauses == 1 else 0
+            elected = len(self.master) > 1
+            more = {"pinged": PING, "takes writes": 40}.get(self.faults[0] if self.faults else "", 0) if elected else 0
+            return replace(MASTER, offset=500 + more)
         behind = member == "nixie" and "never catches up" in self.faults
         return replace(REPLICA, offset=480 if behind else 500)
 
@@ -155,7 +173,7 @@ def handed_over(*faults: str) -> tuple[World, str]:
 def test_it_is_handed_over_in_this_order() -> None:
     world, failure = handed_over()
     assert failure == ""
-    order = ["dot: CONFIG SET replica-priority 0", "alice: CLIENT PAUSE 10000 WRITE", "s1: FAILOVER data"]
+    order = ["dot: CONFIG SET replica-priority 0", *["alice: CLIENT PAUSE 10000 WRITE"] * 2, "s1: FAILOVER data"]
     order += ["alice: REPLICAOF 10.0.0.3 6379", "alice: CLIENT KILL TYPE normal", "alice: CLIENT UNPAUSE"]
     order += ["dot: CONFIG SET replica-priority 100"]
     assert [said for said in world.said if said in order] == order
@@ -168,6 +186,11 @@ def test_it_is_handed_over_in_this_order() -> None:
         ("blind sentinel", "Nothing was handed over", {"alice"}),
         ("never catches up", "alice stays master", {"alice"}),
         ("no failover", "it may still become it", {"alice"}),
+        ("refused", "NOGOODSLAVE. alice stays master", {"alice"}),
+        ("silent", "did not answer", {"alice"}),
+        ("clock jumps early", "The pause was over before nixie was elected", {"alice"}),
+        ("clock jumps", "the pause is over. Until Sentinel tells it", {"alice", "nixie"}),
+        ("takes writes", "took writes after all (540, it had 500)", {"alice", "nixie"}),
         ("no agreement", "not all Sentinels say so", {"nixie"}),
     ],
 )
@@ -196,3 +219,52 @@ def test_the_old_master_refuses_nobody_before_the_sentinels_know_better() -> Non
     assert "s1: who is master?" in world.said[:demoted]
     assert world.said.index("alice: CONFIG SET min-replicas-to-write 0") < world.said.index("s1: FAILOVER data")
     assert world.said.index("alice: CONFIG SET min-replicas-to-write 1") > demoted
+
+
+@pytest.mark.parametrize("fault", ["clock jumps", "takes writes"])
+def test_an_old_master_that_may_have_taken_writes_is_not_emptied(fault: str) -> None:
+    world, _ = handed_over(fault)
+    assert not any("REPLICAOF" in said for said in world.said)
+
+
+def test_a_ping_to_the_replicas_is_no_write() -> None:
+    assert handed_over("pinged")[1] == ""
+
+
+def test_the_pause_begins_anew_before_somebody_is_elected() -> None:
+    world, _ = handed_over()
+    paused = [number for number, said in enumerate(world.said) if said == "alice: CLIENT PAUSE 10000 WRITE"]
+    assert len(paused) == 2
+    assert paused[1] < world.said.index("s1: FAILOVER data")
+
+
+@pytest.mark.parametrize(
+    ("fault", "known"),
+    [("never catches up", True), ("refused", True), ("silent", False), ("no failover", False), ("clock jumps", False)],
+)
+def test_it_says_whether_it_is_known_who_is_master(fault: str, known: bool) -> None:
+    with pytest.raises(SwitchFailed) as failure:
+        perform(plan(FOUND, "nixie", LIMITS), World((fault,)), LIMITS)
+    assert failure.value.known is known
+
+
+def test_what_a_killed_switch_left_is_set_right_and_not_kept() -> None:
+    world = World()
+    world.priority = {"alice": "100", "dot": "0", "nixie": "0"}
+    world.quorum = {"alice": "0", "dot": "1", "nixie": "1"}
+    perform(plan(FOUND, "nixie", LIMITS), world, LIMITS)
+    assert set(world.priority.values()) == {"100"}
+    assert set(world.quorum.values()) == {"1"}
+    assert set_right(FOUND, world) == []
+
+
+def test_who_has_nothing_to_do_sets_right_what_is_left() -> None:
+    world = World()
+    world.quorum["alice"] = "0"
+    assert set_right(FOUND, world) == ["alice had min-replicas-to-write 0, it has 1 again"]
+
+
+def test_what_is_left_of_a_killed_switch_is_no_refusal_and_what_the_inventory_wants_is() -> None:
+    assert refusals({"nixie": replace(REPLICA, priority=0)}) == ()
+    never = (*MEMBERS[:2], replace(MEMBERS[2], priority=0))
+    assert "never to be elected" in plan(replace(FOUND, members=never), "nixie", LIMITS).refusals[0]
