@@ -111,7 +111,9 @@ def judged(params: dict[str, Any]) -> tuple[list[drill.Check], float | None]:
     """Return all checks, and the RPO."""
     lost = None
     checks = [drill.Check(part, False, " ".join(str(why).split())) for part, why in params["failed"].items()]
-    if params["noted"] and params["found"]:
+    if not (params["noted"] and params["found"]):
+        checks.append(drill.Check("The copy was compared with the primary", False, "one of them was not asked"))
+    else:
         noted, found = drill.marks(params["noted"]), drill.marks(params["found"])
         lost = drill.rpo(noted, found)
         shrink = {name: int(percent) for name, percent in params["shrink"].items()}
@@ -140,11 +142,13 @@ def main() -> None:
     params = module.params
     checks, lost = judged(params)
     rto = float(params["seconds"]) if params["seconds"] else None
+    age = params["noted"].get("archived_age")
+    exposed = None if age is None else float(age)
     place = Path(params["metrics"])
     if not module.check_mode:
         before = place.read_text(encoding="utf-8") if place.exists() else ""
-        write(place, drill.metrics(checks, rto, lost, time.time(), drill.last_success(before)))
-    report = drill.table(checks, rto, lost)
+        write(place, drill.metrics(checks, rto, (exposed, lost), time.time(), drill.last_success(before)))
+    report = drill.table(checks, rto, exposed, lost)
     wrong = [check.name for check in checks if not check.ok]
     if wrong or not checks:
         module.fail_json(msg=f"The drill is not green: {', '.join(wrong) or 'nothing was checked'}.\n{report}")

@@ -69,7 +69,7 @@ EXAMPLES = r"""
 RETURN = r"""
 marks:
   description: lsn, now (seconds since 1970), newest (of the newest transaction that was replayed, or of the mark), the timeline
-    that the mark is on, and the values.
+    that the mark is on, archived_age (seconds since WAL was archived, before anything was forced), and the values.
   returned: success
   type: dict
 """
@@ -144,6 +144,8 @@ class Database:
                 "newest": float(newest) if newest else None,
                 "values": values,
             }
+        # Before anything is forced: what a loss now would cost.
+        age = self.ask("select extract(epoch from clock_timestamp() - last_archived_time) from pg_stat_archiver")[0]
         self.ask(MARK)
         # Before the switch, which moves on: this is the place that a restore must reach.
         lsn, marked = self.ask("select pg_current_wal_lsn(), extract(epoch from clock_timestamp())")
@@ -152,7 +154,8 @@ class Database:
         self.archive()
         now = self.ask("select extract(epoch from clock_timestamp())")[0]
         timeline = self.ask("select timeline_id from pg_control_checkpoint()")[0]
-        return {"lsn": lsn, "now": float(now), "newest": float(marked), "timeline": timeline, "values": values}
+        told = {"lsn": lsn, "now": float(now), "newest": float(marked), "timeline": timeline, "values": values}
+        return {**told, "archived_age": float(age)} if age else told
 
 
 def main() -> None:

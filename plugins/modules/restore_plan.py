@@ -46,6 +46,15 @@ options:
     description: Whether what lies there now is replaced, so that its space counts as free.
     type: bool
     default: true
+  begun_by:
+    description: A file that says that this restore was begun. Then the space is not judged, since what the first attempt brought
+      and what is kept meanwhile lie in it.
+    type: str
+    default: ""
+  timeline:
+    description: The timeline to follow; a backup of a later one does not serve. Empty for the newest.
+    type: str
+    default: ""
   headroom_mib:
     description: MiB beside the backup, for the WAL that is replayed.
     type: int
@@ -97,6 +106,8 @@ SPEC: dict[str, Any] = {
     "set": {"type": "str", "default": ""},
     "data_dir": {"type": "path", "required": True},
     "replace": {"type": "bool", "default": True},
+    "begun_by": {"type": "str", "default": ""},
+    "timeline": {"type": "str", "default": ""},
     "headroom_mib": {"type": "int", "default": 1024},
     "user": {"type": "str", "default": "postgres"},
     "within": {"type": "int", "default": 120},
@@ -136,8 +147,10 @@ def main() -> None:
     ]
     answer = run(argv, params["within"])
     archive = parse_info(answer.stdout if answer.rc == 0 else answer.output, params["stanza"])
-    free = free_bytes(params["data_dir"], replace=params["replace"])
-    plan, against = judge(archive, target, params["set"], free, params["headroom_mib"] << 20)
+    begun = bool(params["begun_by"]) and Path(params["begun_by"]).exists()
+    free = None if begun else free_bytes(params["data_dir"], replace=params["replace"])
+    follow = int(params["timeline"]) if params["timeline"].isdigit() else None
+    plan, against = judge(archive, target, params["set"], free, params["headroom_mib"] << 20, follow)
     refusals += against
     if plan is None or refusals:
         module.fail_json(msg="; ".join(refusals))

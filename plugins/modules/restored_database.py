@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +156,10 @@ class Scratch:
         self.note = Path(params["note"])
         self.unit: str = params["unit"]
         self.wal_errors: list[str] = []
-        self.wanted = Note(params["purpose"], params["label"], params["target"])
+        asked = "" if params["target"] else datetime.now(UTC).isoformat(timespec="seconds")
+        self.wanted = Note(
+            params["purpose"], params["label"], params["target"], timeline=params["timeline"], asked=asked
+        )
 
     def there(self) -> Note | None:
         """Return whose database is here."""
@@ -220,7 +225,7 @@ class Scratch:
                 raise Problem(f"the restored database does not answer after {self.params['within']} s")
             time.sleep(PAUSE)
         self.wal_errors = wal_errors(self._said(begun))
-        self._write(Note(self.wanted.purpose, self.wanted.label, self.wanted.target, whole=True))
+        self._write(replace(self.wanted, whole=True))
 
     def _said(self, since: str) -> str:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", f"--since={since}", f"--unit={self.unit}"]

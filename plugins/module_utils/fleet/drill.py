@@ -95,11 +95,13 @@ def plausible(name: str, live: int | None, restored: int | None, least_percent: 
     return Check(name, restored * 100 >= live * least_percent, f"{restored} restored, {live} in the original")
 
 
-def table(checks: Sequence[Check], rto: float | None, lost: float | None) -> str:
-    """Return the verdict for people."""
+def table(checks: Sequence[Check], rto: float | None, exposed: float | None, forced: float | None) -> str:
+    """Return the verdict for people. ``exposed`` is what a loss at that moment would have cost, ``forced`` what it cost after a mark."""
     width = max((len(check.name) for check in checks), default=0)
     rows = [f"{'ok ' if check.ok else 'NOT'}  {check.name:<{width}}  {check.said}" for check in checks]
-    rows.append(f"RTO {_seconds(rto)} from the first byte until it answered; RPO {_seconds(lost)}")
+    rows.append(
+        f"RTO {_seconds(rto)} from the first byte until it answered; RPO {_seconds(exposed)}, {_seconds(forced)} after a forced switch"
+    )
     return "\n".join(rows)
 
 
@@ -113,8 +115,14 @@ def last_success(text: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def metrics(checks: Sequence[Check], rto: float | None, lost: float | None, now: float, previous: float | None) -> str:
-    """Return the metrics as node-exporter's textfile collector reads them."""
+def metrics(
+    checks: Sequence[Check],
+    rto: float | None,
+    lost: tuple[float | None, float | None],
+    now: float,
+    previous: float | None,
+) -> str:
+    """Return the metrics as node-exporter's textfile collector reads them. ``lost``: as it was, and after the drill's own switch."""
     good = bool(checks) and all(check.ok for check in checks)
     success = now if good else previous
     families: list[tuple[str, str, list[tuple[str, float]]]] = [
@@ -122,7 +130,12 @@ def metrics(checks: Sequence[Check], rto: float | None, lost: float | None, now:
         ("upstairs_drill_last_run_timestamp_seconds", "When the last restore drill ended.", [("", now)]),
         (LAST_SUCCESS, "When a restore drill was last green.", [] if success is None else [("", success)]),
         ("upstairs_drill_rto_seconds", "Seconds from the first byte of a restore until it answered.", _one(rto)),
-        ("upstairs_drill_rpo_seconds", "Age of the newest restored transaction when the restore began.", _one(lost)),
+        ("upstairs_drill_rpo_seconds", "Age of the newest archived WAL when the drill began.", _one(lost[0])),
+        (
+            "upstairs_drill_forced_rpo_seconds",
+            "Age of the newest restored transaction when the restore began, after a forced switch of WAL.",
+            _one(lost[1]),
+        ),
         (
             "upstairs_drill_check",
             "Whether a check of the last restore drill was good.",

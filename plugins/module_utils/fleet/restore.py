@@ -17,8 +17,16 @@ FORM = "write it with its zone and without a blank, as 2026-11-20T13:00:00+00"
 MEBI = 1 << 20
 # pgBackRest's codes of a repository that has no usable backup.
 OK, NO_BACKUPS = 0, 2
-# How pgBackRest says that a file did not come out as it went in, and an error of its own.
-FAILED_FILE = re.compile(r"error restoring '([^']+)': actual checksum")
+# How pgBackRest says that a file did not come out as it went in, and an error of its own. An object that was damaged comes out
+# with another checksum, or does not come out at all: it cannot be decrypted or decompressed, or is shorter than it was.
+FAILED_FILE = re.compile(r"error restoring '([^']+)': ([^\n]*)")
+# What could not be decrypted or decompressed has no name in pgBackRest's words; what is not there has.
+FAILED_NAMELESS = re.compile(
+    r"(?:zst|gz|lz4|bz2|bzip2) error: [^\n]*|[^\n]*(?:CipherError|unable to flush|cipher header)[^\n]*", re.IGNORECASE
+)
+MISSING_OBJECT = re.compile(r"(?:missing file|unable to (?:open|read|get)[^\n']*) '[^'\n]*?(backup/[^'\n]+)'")
+# Where files are not bundled, each is an object, which has the name of its compression.
+EXTENSIONS = {"zst": ".zst", "gz": ".gz", "lz4": ".lz4", "bz2": ".bz2", "none": ""}
 WAL_ERROR = re.compile(r"ERROR: \[\d+\]: (.*)")
 
 
@@ -32,6 +40,10 @@ class Backup:
     stopped: datetime
     size: int
     faulty: bool
+    # The timeline that it was made on; 0 where pgBackRest does not say.
+    timeline: int = 0
+    # Whose it is: the system identifier; empty where pgBackRest does not say.
+    database: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Archive:
 
     backups: tuple[Backup, ...]
     complaints: tuple[str, ...] = ()
+    # Of a database that the repositories held before: an older version, or one that was lost. Only by their name.
+    others: tuple[Backup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,8 +104,33 @@ def parse_info(text: str, stanza: str) -> Archive:
         for repo in told.get("repo", [])
         if (repo.get("status") or {}).get("code") not in (OK, NO_BACKUPS)
     )
-    backups = sorted((_backup(one) for one in told.get("backup", [])), key=lambda one: one.stopped)
-    return Archive(tuple(backups), complaints)
+    owners = {(entry.get("repo-key", 1), entry["id"]): str(entry["system-id"]) for entry in told.get("db", [])}
+    backups = sorted((_backup(one, owners) for one in told.get("backup", [])), key=lambda one: one.stopped)
+    newest = _newest_databases(told.get("db", []))
+    if len(newest) > 1:
+        complaints += (
+            f"the repositories hold different databases (system identifiers {', '.join(sorted(newest))}): name the backup with "
+            "restore_set, or correct pgbackrest_repositories",
+        )
+        return Archive((), complaints, tuple(backups))
+    ours = tuple(one for one in backups if not newest or one.database in newest)
+    others = tuple(one for one in backups if one not in ours)
+    if others:
+        complaints += (
+            f"{', '.join(one.label for one in others)} belong to another database than the one that the repositories hold now (system"
+            " identifiers differ); if that one is meant, name its backup with restore_set",
+        )
+    return Archive(ours, complaints, others)
+
+
+def _newest_databases(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the system identifiers of the databases that the repositories hold now: of each the newest entry."""
+    newest: dict[Any, Mapping[str, Any]] = {}
+    for entry in entries:
+        key = entry.get("repo-key", 1)
+        if key not in newest or entry["id"] > newest[key]["id"]:
+            newest[key] = entry
+    return {str(entry["system-id"]) for entry in newest.values()}
 
 
 def _reason(status: Mapping[str, Any]) -> str:
@@ -107,8 +146,10 @@ def _reason(status: Mapping[str, Any]) -> str:
     return message or "no reason was given"
 
 
-def _backup(told: Mapping[str, Any]) -> Backup:
+def _backup(told: Mapping[str, Any], owners: Mapping[tuple[Any, Any], str]) -> Backup:
     times = told["timestamp"]
+    database = told.get("database") or {}
+    first = str((told.get("archive") or {}).get("start") or "")
     return Backup(
         label=told["label"],
         kind=told["type"],
@@ -116,23 +157,35 @@ def _backup(told: Mapping[str, Any]) -> Backup:
         stopped=datetime.fromtimestamp(times["stop"], UTC),
         size=int(told["info"]["size"]),
         faulty=bool(told.get("error")),
+        timeline=int(first[:8], 16) if first else 0,
+        database=owners.get((database.get("repo-key", 1), database.get("id")), ""),
     )
 
 
 def judge(
-    archive: Archive, target: datetime | None, label: str, free: int, headroom: int
+    archive: Archive,
+    target: datetime | None,
+    label: str,
+    free: int | None,
+    headroom: int,
+    timeline: int | None = None,
 ) -> tuple[Plan | None, list[str]]:
     """Return the plan, or what speaks against it.
 
-    ``free`` is the space in bytes where the database will lie, what lies there now and will be replaced included.
+    ``free`` is the space in bytes where the database will lie, what lies there now and will be replaced included; None not to judge it.
+    A backup that was made on a later ``timeline`` than the one to follow does not lead there.
     """
-    if not archive.backups:
+    pool = [*archive.backups, *(one for one in archive.others if label and one.label == label)]
+    if not pool:
         return None, list(archive.complaints) or ["there is no backup at all: nothing can be restored"]
-    backup, refusal = _choose(archive.backups, target, label)
+    pool = [one for one in pool if timeline is None or one.timeline <= timeline]
+    if not pool:
+        return None, [f"every backup was made on a later timeline than {timeline}: nothing leads there any more"]
+    backup, refusal = _choose(pool, target, label)
     if backup is None:
         return None, [refusal]
     needs = backup.size + headroom
-    if free < needs:
+    if free is not None and free < needs:
         refusal = f"{backup.label} needs {_mib(backup.size)} and {_mib(headroom)} of room for WAL, and only {_mib(free)} are free"
         return None, [refusal]
     notes = [f"not used: {complaint}" for complaint in archive.complaints]
@@ -169,12 +222,16 @@ def _mib(size: int) -> str:
     return f"{size / MEBI:.0f} MiB"
 
 
-def describe(plan: Plan, free: int) -> list[str]:
+def describe(plan: Plan, free: int | None) -> list[str]:
     """Return the plan as the lines of a table."""
+    there = "and were there when it was begun" if free is None else f"{_mib(free)} are free"
     rows = [
         ("backup", f"{plan.backup.label} ({plan.backup.kind}), complete at {said(plan.backup.stopped)}"),
         ("then all WAL until", said(plan.target) if plan.target else "the end of what is archived"),
-        ("size", f"{_mib(plan.backup.size)}; {_mib(plan.needs)} are wanted, {_mib(free)} are free"),
+        (
+            "size",
+            f"{_mib(plan.backup.size)}; {_mib(plan.needs)} are wanted, {there}",
+        ),
         *(("note", note) for note in plan.notes),
     ]
     return [f"{name:<20} {value}" for name, value in rows]
@@ -182,21 +239,43 @@ def describe(plan: Plan, free: int) -> list[str]:
 
 def damage(said: str, data_dir: str, manifest: str, stanza: str, label: str) -> list[str]:
     """Return which objects of the repository a failed restore has found damaged; the manifest says where each file lies."""
-    found = []
-    for path in dict.fromkeys(FAILED_FILE.findall(said)):
+    found: dict[str, str] = {}
+    for path, why in FAILED_FILE.findall(said):
+        found.setdefault(path, why)
+    compression = re.search(r'^option-compress-type="(\w+)"$', manifest, re.MULTILINE)
+    extension = EXTENSIONS.get(compression[1], "") if compression else ""
+    told = []
+    for path, why in found.items():
         name = path.removeprefix(data_dir.rstrip("/") + "/")
         place = next((line for line in manifest.splitlines() if line.startswith(f"pg_data/{name}={{")), "")
-        found.append(f"{_object(place, name, stanza, label)} is damaged: {name} comes out of it with another checksum")
-    return found
+        how = (
+            "comes out of it with another checksum"
+            if why.startswith("actual checksum")
+            else f"does not come out of it: {why[:150]}"
+        )
+        told.append(f"{_object(place, name, stanza, label, extension)} is damaged: {name} {how}")
+    gone = [
+        f"{path} is damaged: it is not there or cannot be read" for path in dict.fromkeys(MISSING_OBJECT.findall(said))
+    ]
+    if told or gone:
+        return told + gone
+    nameless = FAILED_NAMELESS.search(said)
+    if nameless is None:
+        return []
+    why = " ".join(nameless[0].split())[:150]
+    return [
+        f"an object of {label} is damaged, or of one that it builds on: it does not come out ({why}); "
+        f"pgbackrest --stanza={stanza} verify, as postgres, says which"
+    ]
 
 
-def _object(place: str, name: str, stanza: str, label: str) -> str:
+def _object(place: str, name: str, stanza: str, label: str, extension: str) -> str:
     try:
         told = json.loads(place.partition("=")[2])
     except ValueError:
         return f"the object of {name} in {label}"
     backup = f"backup/{stanza}/{told.get('reference', label)}"
-    return f"{backup}/bundle/{told['bni']}" if "bni" in told else f"{backup}/pg_data/{name}"
+    return f"{backup}/bundle/{told['bni']}" if "bni" in told else f"{backup}/pg_data/{name}{extension}"
 
 
 def wal_errors(journal: str) -> list[str]:

@@ -17,6 +17,9 @@ class Note:
     label: str
     target: str
     whole: bool = False
+    # The timeline that it follows, empty for the newest; and when the latest was asked for.
+    timeline: str = ""
+    asked: str = ""
 
     def text(self) -> str:
         """Return the note as it is written down."""
@@ -36,7 +39,13 @@ def read(text: str | None) -> Note | None:
         return None
     try:
         told = json.loads(text)
-        return Note(str(told["purpose"]), str(told["label"]), str(told["target"]), bool(told["whole"]))
+        return Note(
+            str(told["purpose"]),
+            str(told["label"]),
+            str(told["target"]),
+            bool(told["whole"]),
+            *(str(told.get(name, "")) for name in ("timeline", "asked")),
+        )
     except (ValueError, KeyError, TypeError):
         return Note("unknown", "", "")
 
@@ -48,14 +57,17 @@ def to_restore(there: Note | None, wanted: Note, answers: bool) -> tuple[str, ..
     """
     if there is None:
         return ("restore", "start")
-    same = (there.purpose, there.label, there.target) == (wanted.purpose, wanted.label, wanted.target)
+    # Of the latest there is more each time, perhaps even a newer backup; along another timeline the same moment is another one.
+    latest = there.purpose == wanted.purpose and not there.target and not wanted.target
+    same = latest or (there.purpose, there.label, there.target) == (wanted.purpose, wanted.label, wanted.target)
+    fresh = there.timeline == wanted.timeline and (there.label, there.asked) == (wanted.label, wanted.asked)
     if there.purpose != DRILL and not same:
         what = f"{there.label or 'something'} to {there.target or 'the latest'}"
         return Refusal(
             f"a restored database is here already ({there.purpose}: {what}{'' if there.whole else ', half restored'});"
             " take it away first: -e restore_to=nowhere"
         )
-    if same and there.whole and wanted.purpose != DRILL:
+    if same and fresh and there.whole and wanted.purpose != DRILL:
         return () if answers else ("start",)
     return ("stop", "restore", "start")
 

@@ -212,3 +212,46 @@ def test_metrics_tell_the_hole_and_the_newest_backup() -> None:
     assert 'database_archive_hole_files{repository="1"} 2' in lines
     assert f'database_backup_newest_timestamp_seconds{{repository="1",type="full"}} {NOW - 3600:.0f}' in lines
     assert "database_archive_failing 0" in lines
+
+
+def repository_of(*databases: tuple[int, int, str]) -> list[dict[str, Any]]:
+    return [
+        {"name": "upstairs", "db": [{"id": n, "repo-key": 1, "system-id": i, "version": v} for n, i, v in databases]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "step"),
+    [
+        ([], "create"),
+        ([{"name": "upstairs", "db": []}], "create"),
+        (repository_of((1, 7001, "17")), ""),
+        (repository_of((1, 6001, "16")), "upgrade"),
+        (repository_of((1, 6001, "16"), (2, 7001, "17")), ""),
+    ],
+)
+def test_a_stanza_is_made_where_there_is_none_and_told_of_a_new_version(answer: list[Any], step: str) -> None:
+    assert judge.stanza_step(answer, 1, 7001, 17) == (step, "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        # A fresh, empty cluster where the lost one was.
+        repository_of((1, 7777, "17")),
+        repository_of((1, 6001, "16"), (2, 7777, "17")),
+        # The database that was upgraded is brought up again.
+        repository_of((1, 7001, "17"), (2, 8001, "18")),
+        repository_of((1, 8001, "18")),
+    ],
+)
+def test_a_lost_databases_repository_is_never_taken_over(answer: list[Any]) -> None:
+    step, why = judge.stanza_step(answer, 1, 7001, 17)
+    assert step == ""
+    assert "belongs to another database" in why
+    assert "playbooks/restore-database.yml" in why
+    assert "new path" in why
+
+
+def test_a_second_repository_is_judged_by_its_own_entries() -> None:
+    assert judge.stanza_step(repository_of((1, 7777, "17")), 2, 7001, 17) == ("create", "")

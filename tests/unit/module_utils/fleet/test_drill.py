@@ -91,7 +91,7 @@ def test_rpo_is_the_age_of_the_newest_restored_transaction() -> None:
 
 def test_no_transaction_is_not_an_rpo_of_zero() -> None:
     assert rpo(NOTED, found(newest=None)) is None
-    assert "RPO unknown" in table([], 1.0, None)
+    assert "unknown after a forced switch" in table([], 1.0, 3.0, None)
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,25 @@ def test_marks_are_what_a_host_told() -> None:
 
 
 def test_the_table_says_which_is_not_good() -> None:
-    text = table([Check("rows", True, "3"), Check("amcheck", False, "broken index")], 12.34, 0.5)
+    text = table([Check("rows", True, "3"), Check("amcheck", False, "broken index")], 12.34, 61.0, 0.5)
     assert text.splitlines() == [
         "ok   rows     3",
         "NOT  amcheck  broken index",
-        "RTO 12.3 s from the first byte until it answered; RPO 0.5 s",
+        "RTO 12.3 s from the first byte until it answered; RPO 61.0 s, 0.5 s after a forced switch",
     ]
 
 
 def test_a_green_drill_moves_the_last_success() -> None:
-    text = metrics([Check("rows", True, "")], 12.0, 0.5, 2000.0, 1000.0)
+    text = metrics([Check("rows", True, "")], 12.0, (61.0, 0.5), 2000.0, 1000.0)
     assert last_success(text) == 2000.0
     assert "upstairs_drill_success 1\n" in text
     assert "upstairs_drill_rto_seconds 12\n" in text
+    assert "upstairs_drill_rpo_seconds 61\n" in text
+    assert "upstairs_drill_forced_rpo_seconds 0.5\n" in text
 
 
 def test_a_red_drill_keeps_it_and_says_which_check() -> None:
-    text = metrics([Check('the "rows"', False, "")], None, None, 2000.0, 1000.0)
+    text = metrics([Check('the "rows"', False, "")], None, (None, None), 2000.0, 1000.0)
     assert last_success(text) == 1000.0
     assert "upstairs_drill_success 0\n" in text
     assert 'upstairs_drill_check{check="the \\"rows\\""} 0\n' in text
@@ -150,6 +152,6 @@ def test_a_red_drill_keeps_it_and_says_which_check() -> None:
 
 
 def test_a_drill_that_checked_nothing_is_red() -> None:
-    text = metrics([], 1.0, 1.0, 2000.0, None)
+    text = metrics([], 1.0, (1.0, 1.0), 2000.0, None)
     assert "upstairs_drill_success 0\n" in text
     assert last_success(text) is None

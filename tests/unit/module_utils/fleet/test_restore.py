@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -136,6 +137,57 @@ def test_a_backup_with_wrong_checksums_is_told() -> None:
     assert "ill holds pages whose checksums were wrong" in "\n".join(describe(plan, ROOM))
 
 
+def test_what_was_begun_is_not_stopped_by_what_it_has_brought_itself() -> None:
+    plan, refusals = judge(TWO, None, "", None, 0)
+    assert plan is not None
+    assert refusals == []
+    assert "were there when it was begun" in "\n".join(describe(plan, None))
+
+
+def test_a_backup_of_a_later_timeline_does_not_lead_to_an_older_one() -> None:
+    archive = Archive((replace(backup("old", 48), timeline=1), replace(backup("new", 1), timeline=2)))
+    plan, _ = judge(archive, None, "", ROOM, 0, 1)
+    assert plan is not None
+    assert plan.backup.label == "old"
+    later = Archive((replace(backup("new", 1), timeline=2),))
+    assert "later timeline than 1" in judge(later, None, "", ROOM, 0, 1)[1][0]
+
+
+# Whose backups they are
+
+
+def of_two_databases(*keys: int) -> str:
+    told = json.loads(info())[0]
+    first = {
+        **told["backup"][0],
+        "database": {"id": 1, "repo-key": 1},
+        "archive": {"start": "000000030000000000000004"},
+    }
+    second = {**first, "label": "second", "database": {"id": 2, "repo-key": keys[-1]}}
+    told["backup"] = [first, second]
+    told["db"] = [{"id": n, "repo-key": key, "system-id": 7000 + n, "version": "17"} for n, key in enumerate(keys, 1)]
+    return json.dumps([told])
+
+
+def test_backups_of_the_database_before_are_taken_by_their_name_only() -> None:
+    archive = parse_info(of_two_databases(1, 1), "upstairs")
+    assert [one.label for one in archive.backups] == ["second"]
+    plan, _ = judge(archive, None, "", ROOM, 0)
+    assert plan is not None
+    assert "first belong to another database" in plan.notes[0]
+    named, _ = judge(archive, None, "first", ROOM, 0)
+    assert named is not None
+    assert (named.backup.label, named.backup.timeline) == ("first", 3)
+
+
+def test_repositories_of_two_databases_are_not_mixed() -> None:
+    archive = parse_info(of_two_databases(1, 2), "upstairs")
+    plan, refusals = judge(archive, None, "", ROOM, 0)
+    assert plan is None
+    assert "hold different databases (system identifiers 7001, 7002)" in refusals[0]
+    assert judge(archive, None, "first", ROOM, 0)[0] is not None
+
+
 # What pgBackRest says
 
 
@@ -196,6 +248,9 @@ MANIFEST = """
 pg_data/base/4/2674={"bni":1,"bno":2505440,"checksum":"aed1","size":8192}
 pg_data/base/4/2675={"bni":7,"checksum":"aed2","reference":"20261118-023000F","size":8192}
 pg_data/base/4/16384={"checksum":"aed3","size":1073741824}
+[backup:option]
+option-compress=true
+option-compress-type="zst"
 """
 SAID = (
     "P00  ERROR: [026]: raised from local-2 protocol: error restoring '/var/lib/restore/postgres/{0}':"
@@ -209,7 +264,7 @@ SAID = (
     [
         ("base/4/2674", "backup/upstairs/20261120-142323F/bundle/1"),
         ("base/4/2675", "backup/upstairs/20261118-023000F/bundle/7"),
-        ("base/4/16384", "backup/upstairs/20261120-142323F/pg_data/base/4/16384"),
+        ("base/4/16384", "backup/upstairs/20261120-142323F/pg_data/base/4/16384.zst"),
         ("base/4/9", "the object of base/4/9 in 20261120-142323F"),
     ],
 )
@@ -217,6 +272,33 @@ def test_a_damaged_object_is_named(file: str, place: str) -> None:
     assert damage(SAID.format(file), "/var/lib/restore/postgres", MANIFEST, "upstairs", "20261120-142323F") == [
         f"{place} is damaged: {file} comes out of it with another checksum"
     ]
+
+
+def test_without_compression_an_object_has_the_files_name() -> None:
+    manifest = MANIFEST.replace('"zst"', '"none"')
+    told = damage(SAID.format("base/4/16384"), "/var/lib/restore/postgres", manifest, "upstairs", "x")
+    assert told[0].startswith("backup/upstairs/x/pg_data/base/4/16384 is damaged")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "P00  ERROR: [029]: raised from local-1 shim protocol: zst error: [-20] Data corruption detected",
+            "zst error: [-20]",
+        ),
+        ("P00  ERROR: [095]: raised from local-1 shim protocol: unable to flush", "unable to flush"),
+        (
+            "ERROR: [055]: unable to open missing file '/database/backup/upstairs/x/pg_data/base/4/9.zst' for read",
+            "backup/upstairs/x/pg_data",
+        ),
+    ],
+)
+def test_an_object_that_does_not_come_out_at_all_is_damage(said: str, words: str) -> None:
+    told = damage(said, "/var/lib/restore/postgres", MANIFEST, "upstairs", "x")
+    assert len(told) == 1
+    assert "damaged" in told[0]
+    assert words in told[0]
 
 
 def test_other_failures_name_no_object() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plugins.module_utils.fleet.scratch import Note, Refusal, read, to_remove, to_restore
@@ -13,7 +15,7 @@ DRILL = Note("drill", "full", "")
 
 
 def whole(note: Note) -> Note:
-    return Note(note.purpose, note.label, note.target, whole=True)
+    return replace(note, whole=True)
 
 
 def test_a_note_is_read_as_it_was_written() -> None:
@@ -40,6 +42,17 @@ def test_what_was_cut_off_is_finished() -> None:
 def test_what_is_there_is_left_alone() -> None:
     assert to_restore(whole(MINE), MINE, answers=True) == ()
     assert to_restore(whole(MINE), MINE, answers=False) == ("start",)
+
+
+def test_along_another_timeline_the_same_moment_is_another_one() -> None:
+    assert to_restore(whole(MINE), replace(MINE, timeline="2"), answers=True) == ("stop", "restore", "start")
+
+
+def test_the_latest_that_is_asked_for_later_is_restored_again() -> None:
+    there = whole(replace(OTHER, asked="2026-11-20T12:00:00+00:00"))
+    assert read(there.text()) == there
+    later = replace(OTHER, label="newer", asked="2026-11-20T13:00:00+00:00")
+    assert to_restore(there, later, answers=True) == ("stop", "restore", "start")
 
 
 @pytest.mark.parametrize("wanted", [MINE, DRILL])

@@ -42,6 +42,7 @@ from judge import (
     parse_info,
     readable,
     refusal,
+    stanza_step,
 )
 
 CONFIG = Path("/etc/pgbackrest/pgbackrest.conf")
@@ -54,6 +55,7 @@ ASK = """
 select json_build_object(
   'replica', pg_is_in_recovery(),
   'system_id', (select system_identifier from pg_control_system()),
+  'version', current_setting('server_version_num')::int / 10000,
   'timeline', case when not pg_is_in_recovery() then ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end,
   'segment_size', (select setting::bigint from pg_settings where name = 'wal_segment_size'),
   'last_archived', last_archived_wal, 'last_archived_at', extract(epoch from last_archived_time),
@@ -289,8 +291,9 @@ def prepare() -> None:
         return
     lock = locked()
     done = []
-    if any(unfounded(host, which, answer["system_id"]) for which in repositories()):
-        found_stanza(host)
+    steps = {unfounded(host, which, answer) for which in repositories()} - {""}
+    if steps:
+        found_stanza(host, "stanza-upgrade" if "upgrade" in steps else "stanza-create")
         done.append("made the stanza")
     for which in repositories():
         found = host.repository(which, answer)
@@ -305,27 +308,31 @@ def prepare() -> None:
     print(", ".join(done) or "nothing to do")
 
 
-def found_stanza(host: Host) -> None:
+def found_stanza(host: Host, verb: str) -> None:
     """Make the stanza, or tell it of a new major version; an attempt to archive holds the lock for a while."""
     deadline = time.monotonic() + 90
     while True:
-        created = pgbackrest(host.stanza, "stanza-create", timeout=300)
-        if created.returncode == 0 or pgbackrest(host.stanza, "stanza-upgrade", timeout=300).returncode == 0:
+        said = pgbackrest(host.stanza, verb, timeout=300)
+        if said.returncode == 0:
             return
-        if "unable to acquire lock" not in created.stderr or time.monotonic() > deadline:
-            sys.exit(f"the stanza could not be made: {trouble(created.stderr)}")
+        if "unable to acquire lock" not in said.stderr or time.monotonic() > deadline:
+            sys.exit(f"the stanza could not be made ({verb}): {trouble(said.stderr)}")
         time.sleep(1)
 
 
-def unfounded(host: Host, which: int, system_id: int) -> bool:
-    """Return whether a repository lacks this database; refuse one that cannot be read."""
+def unfounded(host: Host, which: int, answer: dict[str, Any]) -> str:
+    """Return what a repository lacks of this database; refuse one that cannot be read, or that is another database's."""
     said = pgbackrest(host.stanza, f"--repo={which}", "info", "--output=json")
     if said.returncode:
         sys.exit(f"repository {which}: {trouble(said.stderr)}")
-    answer = json.loads(said.stdout, strict=False)
-    stanza = answer[0] if answer else {}
-    known = [entry["system-id"] for entry in stanza.get("db", []) if entry["repo-key"] == which]
-    return system_id not in known
+    told = json.loads(said.stdout, strict=False)
+    unreadable = readable(told, which)
+    if unreadable:
+        sys.exit(refusal(which, unreadable))
+    step, why = stanza_step(told, which, answer["system_id"], answer["version"])
+    if why:
+        sys.exit(why)
+    return step
 
 
 def check(arguments: list[str]) -> None:

@@ -222,12 +222,10 @@ def parse_info(answer: Sequence[Mapping[str, Any]], repository: int, system_id: 
     # 2: no backup yet, which is no trouble in reading.
     if state["code"] not in (0, 2):
         return Repository(repository, refusal(repository, str(state["message"])))
-    ours = [
-        entry["id"]
-        for entry in stanza.get("db", [])
-        if entry["repo-key"] == repository and entry["system-id"] == system_id
-    ]
-    if not ours:
+    known = [entry for entry in stanza.get("db", []) if entry["repo-key"] == repository]
+    ours = [entry["id"] for entry in known if entry["system-id"] == system_id]
+    # The newest entry is whose WAL and backups it takes.
+    if not ours or ours[-1] != max(entry["id"] for entry in known):
         return Repository(repository, "it belongs to another database: the system identifiers differ")
     archives = [
         entry["id"]
@@ -242,6 +240,30 @@ def parse_info(answer: Sequence[Mapping[str, Any]], repository: int, system_id: 
         and entry["archive"]["stop"]
     ]
     return Repository(repository, backups=tuple(backups), archive_id=archives[-1] if archives else "")
+
+
+def stanza_step(answer: Sequence[Mapping[str, Any]], repository: int, system_id: int, version: int) -> tuple[str, str]:
+    """Return what makes a repository this database's (create, upgrade, or nothing), or why it must not become that.
+
+    pgBackRest would take a fresh, empty cluster for the next life of a lost one, and retention would then expire what is left of that.
+    """
+    known = [
+        entry for stanza in answer[:1] for entry in stanza.get("db", []) if int(entry.get("repo-key", 1)) == repository
+    ]
+    newest = max(known, key=lambda entry: int(entry["id"]), default=None)
+    if newest is None:
+        return "create", ""
+    if int(newest["system-id"]) == system_id:
+        return "", ""
+    # A new major version is a new cluster with another identifier; the same version with another one is another database.
+    unknown = all(int(entry["system-id"]) != system_id for entry in known)
+    if unknown and version > int(float(newest["version"])):
+        return "upgrade", ""
+    return "", (
+        f"pgbackrest_repositories, entry {repository}: this repository belongs to another database (system identifier "
+        f"{newest['system-id']}, version {newest['version']}; this one is {system_id}, version {version}): restore it "
+        "(playbooks/restore-database.yml), or give a new path"
+    )
 
 
 # What pgBackRest says of a repository that it cannot read, and which part of pgbackrest_repositories to look at.
