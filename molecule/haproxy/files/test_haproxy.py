@@ -111,7 +111,7 @@ def a_switchover_ends_the_sessions_with_the_former_primary() -> None:
 
 
 def nobody_is_written_to_while_two_claim_to_be_primary() -> None:
-    claim(bob="behind")
+    claim(alice="primary", bob="behind")
     until(write="alice", read="")
     with dial(WRITE) as session, dial(DIRECT) as migration, dial(READ) as reader:
         assert (say(session), say(migration), say(reader)) == ("alice bouncer", "alice postgres", "alice bouncer")
