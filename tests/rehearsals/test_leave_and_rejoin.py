@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bin.programs import tail
 from tests.rehearsals.conftest import Operate
 from tests.rehearsals.crowd import Crowd
@@ -32,6 +34,7 @@ def test_an_edge_that_left_says_so_and_still_serves_those_who_come(site: Site, o
     assert visitor.get("/edge-health").status == 200
 
 
+@pytest.mark.changes_nothing
 def test_a_run_without_a_limit_is_refused(operate: Operate) -> None:
     refused = operate("leave-service.yml")
     assert refused.status != 0

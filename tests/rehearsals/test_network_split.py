@@ -13,7 +13,7 @@ from tests.rehearsals.tier import REDIS_WINDOW, Tier, until
 # Seconds: inventories/lab, postgres_ttl.
 PATRONI_TTL = 20
 # How long it lasts when the cloud has elected.
-SPLIT = 30
+SPLIT = 15
 
 
 @pytest.fixture

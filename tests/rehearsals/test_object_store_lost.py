@@ -17,7 +17,9 @@ def test_the_object_store_is_away_and_the_archive_catches_up(crowd: Crowd, fault
 
     failures = int(archiver()[0])
     crowd.strike()
-    faults.stop(store, "object-store")
+    # The second is there for as long as the first, and does not come back with it.
+    for unit in ("object-store-content", "object-store"):
+        faults.stop(store, unit)
     waiting = tier.sql(leader, "select pg_walfile_name(pg_switch_wal())")
     until(lambda: int(archiver()[0]) > failures, "archiving says that it fails", 120)
     crowd.go_on(10)

@@ -56,6 +56,7 @@ def test_a_drill_restores_the_newest_backup(operate: Operate, crowd: Crowd) -> N
     assert str(crowd.judge()) == "all is well"
 
 
+@pytest.mark.changes_nothing
 def test_a_drill_fails_for_one_damaged_file_and_names_it(operate: Operate, damaged: str) -> None:
     drilled = operate("drill-restore.yml")
     assert drilled.status != 0, "a damaged backup was called good"
