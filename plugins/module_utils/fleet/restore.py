@@ -93,7 +93,8 @@ def parse_target(text: str, now: datetime) -> datetime | None:
 def parse_info(text: str, stanza: str) -> Archive:
     """Return what ``pgbackrest info --output=json`` told."""
     try:
-        stanzas = json.loads(text)
+        # pgBackRest quotes what another passphrase makes of a file, control characters and all.
+        stanzas = json.loads(text, strict=False)
     except ValueError:
         return Archive((), (f"pgBackRest gave no list of backups: {text.strip()[-300:] or 'it said nothing'}",))
     told = next((one for one in stanzas if one.get("name") == stanza), None)
@@ -135,7 +136,9 @@ def _newest_databases(entries: Sequence[Mapping[str, Any]]) -> set[str]:
 
 def _reason(status: Mapping[str, Any]) -> str:
     # What another passphrase makes of a file is no text.
-    message = " ".join("".join(char for char in str(status.get("message", "")) if char.isascii()).split())
+    message = " ".join(
+        "".join(char for char in str(status.get("message", "")) if " " <= char <= "~" or char.isspace()).split()
+    )
     low = message.lower()
     if "crypto" in low or "cipher" in low or "formaterror" in low:
         return f"it does not open with this passphrase ({message})"

@@ -222,6 +222,17 @@ def test_a_repository_that_cannot_be_read_is_said_in_words(message: str, words: 
     assert words in refusals[0]
 
 
+@given(st.binary(min_size=1, max_size=60))
+def test_whatever_another_passphrase_makes_of_a_file_is_read(garbage: bytes) -> None:
+    # pgBackRest escapes quotes, backslashes and line ends, and passes every other byte as it is.
+    escaped = garbage.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n").decode(errors="replace")
+    template = info(status={"code": 99, "message": "[FormatError] key/value found outside of section at line 1: @"})
+    archive = parse_info(template.replace("@", escaped), "upstairs")
+    (complaint,) = archive.complaints
+    assert "repository 1: it does not open with this passphrase" in complaint
+    assert complaint.isprintable()
+
+
 def test_another_repository_may_still_serve() -> None:
     told = json.loads(info())
     told[0]["repo"].append({"key": 2, "status": {"code": 99, "message": "[HostConnectError] unable to connect"}})
