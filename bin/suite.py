@@ -17,18 +17,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bin.programs import LOGS, ROOT, Outcome, fail, only_one, podman, remove_hosts, run, say, stop_on_signals, tail
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores; more only makes each wait for the other.
-SCENARIOS_AT_ONCE = 2
+LANES = 2
 # Longest first, so that the last to end is a short one. Those that are not named here come after.
-SLOWEST = ("postgres", "sidekiq", "web", "app", "streaming", "edge", "base")
+SLOWEST = ("pgbackrest", "restore", "redis_sentinel", "switch_primary", "postgres", "restic", "app", "sidekiq", "web")
 
 
 @dataclass
@@ -68,30 +69,23 @@ def pytest(name: str, *paths: str) -> Outcome:
     return run(name, [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *paths])
 
 
+def checks() -> list[tuple[str, Callable[[], Outcome]]]:
+    """Return lint, types, unit, templates, inventories and house law, the longest first."""
+    lint = ["ansible-lint", "--offline", "--profile", "production", "-q"]
+    return [
+        ("ansible-lint", lambda: run("ansible-lint", lint)),
+        ("ruff", lambda: run("ruff", ["ruff", "check", "."])),
+        ("ruff format", lambda: run("ruff-format", ["ruff", "format", "--check", "."])),
+        ("yamllint", lambda: run("yamllint", ["yamllint", "--strict", "."])),
+        ("mypy", lambda: run("mypy", ["mypy"])),
+        ("unit, templates, inventories, house", lambda: pytest("check-pytest")),
+    ]
+
+
 def check(tally: Tally) -> None:
-    """Lint, types, unit, templates, inventories, house law: two lanes, as there are two cores."""
-    lanes: tuple[Sequence[tuple[str, Callable[[], Outcome]]], ...] = (
-        (
-            (
-                "ansible-lint",
-                lambda: run("ansible-lint", ["ansible-lint", "--offline", "--profile", "production", "-q"]),
-            ),
-        ),
-        (
-            ("ruff", lambda: run("ruff", ["ruff", "check", "."])),
-            ("ruff format", lambda: run("ruff-format", ["ruff", "format", "--check", "."])),
-            ("yamllint", lambda: run("yamllint", ["yamllint", "--strict", "."])),
-            ("mypy", lambda: run("mypy", ["mypy"])),
-            ("unit, templates, inventories, house", lambda: pytest("check-pytest")),
-        ),
-    )
-
-    def lane(steps: Sequence[tuple[str, Callable[[], Outcome]]]) -> None:
-        for name, step in steps:
-            tally.add(name, step())
-
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        list(pool.map(lane, lanes))
+    """Run what needs no host."""
+    with ThreadPoolExecutor(LANES) as pool:
+        list(pool.map(lambda step: tally.add(step[0], step[1]()), checks()))
 
 
 def scenarios() -> list[str]:
@@ -108,13 +102,34 @@ def scenario(name: str) -> Outcome:
     return outcome
 
 
-def all_scenarios(tally: Tally) -> None:
-    """Build the image, then run every scenario, two at a time."""
-    first = run("host-image", ["ansible-playbook", "-i", "molecule/shared/inventory", "molecule/shared/create.yml"])
-    if not tally.add("host image", first):
-        return
-    with ThreadPoolExecutor(SCENARIOS_AT_ONCE) as pool:
-        list(pool.map(lambda name: tally.add(f"scenario {name}", scenario(name)), scenarios()))
+def host_image() -> Outcome:
+    """Build the image of the hosts, once for all scenarios."""
+    return run("host-image", ["ansible-playbook", "-i", "molecule/shared/inventory", "molecule/shared/create.yml"])
+
+
+def checks_and_scenarios(tally: Tally) -> bool:
+    """Run all checks, bad input and all scenarios; return whether there is an image of the hosts, without which there are none.
+
+    They share the lanes: neither core waits while the image is made or the slowest check goes on.
+    """
+    with ThreadPoolExecutor(LANES) as pool:
+        image: Future[bool] = pool.submit(lambda: tally.add("host image", host_image()))
+
+        def do(name: str, step: Callable[[], Outcome]) -> None:
+            tally.add(name, step())
+
+        def do_with_image(name: str, step: Callable[[], Outcome]) -> None:
+            if image.result():
+                do(name, step)
+
+        others = [pool.submit(do, name, step) for name, step in checks()]
+        # No host is needed for what is refused before the first one is asked; only the secrets, which come with the image.
+        others.append(pool.submit(do_with_image, "bad input", partial(pytest, "bad_input", "tests/bad_input")))
+        others += [pool.submit(do_with_image, f"scenario {name}", partial(scenario, name)) for name in scenarios()]
+        # What is not asked for its result keeps its exceptions to itself.
+        for one in others:
+            one.result()
+    return image.result()
 
 
 def killed_half_way() -> Outcome:
@@ -149,9 +164,9 @@ def site(tally: Tally) -> None:
         return
     if not tally.add("make lab, again: it finishes", run("site-up", [sys.executable, "-m", "bin.lab", "up"])):
         return
-    for name in ("acceptance", "bad_input", "rehearsals"):
+    for name in ("acceptance", "rehearsals"):
         # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name.replace("_", " "), pytest(name, "-rP", f"tests/{name}"))
+        tally.add(name, pytest(name, "-rP", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:
@@ -168,9 +183,8 @@ def test() -> None:
     with only_one(TEST_LOCK, "make test"):
         try:
             clean()
-            check(tally)
-            all_scenarios(tally)
-            site(tally)
+            if checks_and_scenarios(tally):
+                site(tally)
         finally:
             if not os.environ.get("UPSTAIRS_KEEP"):
                 clean()
