@@ -31,15 +31,19 @@ class Faults:
         """Run a command on a host as root, past its network, and return how it ended."""
         return podman("exec", "--interactive", self.container(host), *command, stdin=stdin)
 
-    def start_on(self, host: str, said: IO[str], user: str, *command: str) -> subprocess.Popen[bytes]:
-        """Start a program on a host that says what it finds; it ends with its terminal."""
+    def start_on(self, host: str, said: IO[str], user: str, *command: str, stdin: str = "") -> subprocess.Popen[bytes]:
+        """Start a program on a host that says what it finds, and tell it by standard input what is nobody else's to read."""
         as_root = [] if os.geteuid() == 0 else ["sudo"]
-        return subprocess.Popen(
-            [*as_root, "podman", "exec", "--user", user, self.container(host), *command],
-            stdin=subprocess.DEVNULL,
+        program = subprocess.Popen(
+            [*as_root, "podman", "exec", "--interactive", "--user", user, self.container(host), *command],
+            stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,
         )
+        assert program.stdin
+        with program.stdin as ear:
+            ear.write(stdin.encode())
+        return program
 
     def also(self, name: str, mend: Callable[[], None]) -> None:
         """Remember how to mend something that a story changes by itself."""
@@ -74,6 +78,10 @@ class Faults:
         """Start a unit."""
         self._do(host, "systemctl", "start", unit)
 
+    def restart(self, host: str, unit: str) -> None:
+        """Restart the units of this name that run."""
+        self._do(host, "systemctl", "restart", unit)
+
     def kill(self, host: str, *pids: str) -> None:
         """Kill processes on a host without a word."""
         self._do(host, "kill", "-9", *pids)
@@ -89,13 +97,20 @@ class Faults:
 
     def reconnect(self, host: str) -> None:
         """Undo every cut of a host."""
-        self.on(host, "nft", f"destroy table {TABLE}")
+        self._do(host, "nft", f"destroy table {TABLE}")
 
     def mend(self, *names: str) -> None:
-        """Mend these faults, or all; the last one first."""
+        """Mend these faults, or all; the last one first. One that cannot be mended does not keep the others, and may be tried again."""
+        failed: list[Exception] = []
         for name in reversed(names or list(self._mend)):
-            if undo := self._mend.pop(name, None):
-                undo()
+            try:
+                self._mend[name]()
+                del self._mend[name]
+            except Exception as error:
+                error.add_note(f"while mending: {name}")
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("not everything is mended", failed)
 
     def mend_what_others_left(self) -> None:
         """Mend what a rehearsal left that was killed: hosts without power, networks that are cut."""
