@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,38 @@ def recovery(answers: Iterable[Answer], fault: float) -> float:
     """Return the seconds from the fault until the last answer that was bad or slow; 0 if all stayed well."""
     trouble = [a.done for a in answers if a.done > fault and (not a.good or a.took > SLOW)]
     return max(trouble, default=fault) - fault
+
+
+def well(answers: Iterable[Answer], begin: float, end: float) -> bool:
+    """Tell whether in both halves of a time reads and posts were sent and answered well, and nobody got a bad answer in it.
+
+    In both halves, because who still waits for an answer has left no line: posts that hang would be missed by looking for bad ones.
+    """
+    come = [answer for answer in answers if begin <= answer.done <= end or begin <= answer.sent <= end]
+    middle = (begin + end) / 2
+    served = {(a.sent >= middle, a.uuid is not None) for a in come if begin <= a.sent <= end}
+    return all(answer.good for answer in come) and len(served) == 4
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time in which what was acknowledged may be lost."""
+
+    begin: float
+    end: float
+
+    def excuses(self, sent: float, done: float) -> bool:
+        """Tell whether it could have been written then: at some time between the request and its answer."""
+        return done >= self.begin and sent <= self.end
+
+
+NEVER = Window(math.inf, -math.inf)
+
+
+def unexcused(answers: Iterable[Answer], uuids: Iterable[str], window: Window) -> list[Answer]:
+    """Return the answers to these posts that no window excuses."""
+    lost = set(uuids)
+    return [a for a in answers if a.uuid in lost and not window.excuses(a.sent, a.done)]
 
 
 def percentile(answers: Sequence[Answer], part: float) -> float:

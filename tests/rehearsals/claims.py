@@ -64,9 +64,9 @@ class Claims:
     _files: dict[str, Path] = field(default_factory=dict)
 
     def __enter__(self) -> Claims:
-        self.tier.sql(
-            self.tier.leader(), "create table rehearsal (member text, number int, primary key (member, number))"
-        )
+        columns = "member text, number int, primary key (member, number)"
+        # A story that was killed may have left one.
+        self.tier.sql(self.tier.leader(), f"drop table if exists rehearsal; create table rehearsal ({columns})")
         self.faults.also("table", self._forget)
         for host in self.tier.site.hosts("postgres"):
             self._files[host] = LOGS / f"{self.tier.site.name}-claims-{host}.log"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from bin.programs import LOGS, ROOT, tail
-from tests.rehearsals.answers import Answer, Books, parse
+from tests.rehearsals.answers import Answer, Books, parse, well
 from tests.visitors import SOCIAL, Site, Visitor
 
 # Per second. What the lab carries on two cores with room to spare: docs/decisions/0009-visitors-by-locust.md.
@@ -101,15 +101,16 @@ class Crowd:
         time.sleep(seconds)
 
     def until_well(self, seconds: float, calm: float = 5) -> None:
-        """Wait until posts and reads have been answered well for ``calm`` seconds."""
-        deadline = time.monotonic() + seconds
+        """Wait until those who come from now on have read and posted well for ``calm`` seconds."""
+        begun = time.monotonic()
         while True:
-            since = time.monotonic() - calm
-            late = [answer for answer in self.answers if answer.done > since]
-            posts = [answer for answer in late if answer.uuid]
-            if posts and all(answer.good for answer in late):
+            now = time.monotonic()
+            # Who came before may have been served before it broke, or be told only now that it was broken.
+            ours = [answer for answer in self.answers if answer.sent >= begun]
+            if now - begun >= calm and well(ours, now - calm, now):
                 return
-            assert time.monotonic() < deadline, f"not well after {seconds} s: {[a for a in late if not a.good][:3]}"
+            bad = [answer for answer in ours if not answer.good]
+            assert now - begun < seconds, f"not well after {seconds} s: {bad[-3:] or 'reads or posts are not answered'}"
             time.sleep(0.5)
 
     def judge(self, seconds: float = 60) -> Books:
@@ -137,8 +138,3 @@ class Crowd:
             if not self.books.idle or time.monotonic() > deadline:
                 return self.books
             time.sleep(1)
-
-    def jobs_lost_outside(self, begin: float, end: float) -> list[Answer]:
-        """Return the acknowledged posts without a job that no window excuses."""
-        assert self.books
-        return [a for a in self.answers if a.uuid in self.books.idle and not begin <= a.done <= end]

@@ -13,19 +13,36 @@ from tests.visitors import Site
 
 Found = TypeVar("Found")
 CONFIG = "/etc/patroni/config.yml"
-# Seconds before a loss. A master acknowledges before its replica has it (milliseconds); one that nobody follows takes no more
-# writes after so long: roles/redis, redis_min_replicas_max_lag. A job that was queued in between may be gone; no other.
-REDIS_WINDOW = 10
+# Seconds before a loss. Whoever acknowledges before a replica has it (a master of Redis, an asynchronous primary) is ahead of it by
+# milliseconds; a second leaves room for two busy cores. What was acknowledged earlier must be there.
+MOMENT = 1.0
+# Seconds for which a Redis master that is cut off takes writes, which are thrown away when it comes back: roles/redis,
+# redis_min_replicas_max_lag, and two more, because Redis counts whole seconds, and counts once a second.
+REDIS_WINDOW = 10 + 2
 REDIS = {"data": 6379, "cache": 6380}
 
 
+class UnansweredError(AssertionError):
+    """Somebody who was asked gave no answer: which is no "no"."""
+
+
 def until(question: Callable[[], Found], what: str, seconds: float) -> Found:
-    """Ask until the answer is true, and return it; say what was still false."""
+    """Ask until the answer is true, and return it; say what was still false, and who did not answer."""
     deadline = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, f"still not true after {seconds} s: {what}"
+    while True:
+        silence = ""
+        try:
+            if answer := question():
+                return answer
+        except UnansweredError as error:
+            silence = f" ({error})"
+        assert time.monotonic() < deadline, f"still not true after {seconds} s: {what}{silence}"
         time.sleep(0.5)
-    return answer
+
+
+def answered(question: Callable[[], Found], seconds: float = 20) -> Found:
+    """Ask until there is an answer, whatever it is, and return it."""
+    return until(lambda: (question(),), "everybody answers", seconds)[0]
 
 
 class Tier:
@@ -35,30 +52,35 @@ class Tier:
         self.site, self._faults = site, Faults(site)
 
     def _ask(self, host: str, *command: str, stdin: str = "") -> str:
-        """Return what a command on a host printed; nothing if it failed."""
+        """Return what a command on a host printed. One that failed has not answered, and whoever may be down is not asked."""
         done = self._faults.on(host, *command, stdin=stdin)
-        return done.stdout if done.returncode == 0 else ""
+        if done.returncode != 0:
+            raise UnansweredError(f"{host}: {command[0]} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        return done.stdout
 
     def patroni(self, host: str) -> dict[str, Any]:
         """Return what the Patroni of a host says of its own member."""
         address = self.site.address(host)
-        said = self._ask(host, "curl", "-s", "-m", "2", f"http://{address}:8008/patroni")
-        answer: dict[str, Any] = json.loads(said) if said else {}
+        said = self._ask(host, "curl", "-sS", "-m", "2", f"http://{address}:8008/patroni")
+        answer: dict[str, Any] = json.loads(said)
         return answer
 
-    def members(self) -> dict[str, dict[str, Any]]:
-        """Return what each Patroni says of its own member."""
-        return {host: self.patroni(host) for host in self.site.hosts("postgres")}
+    def members(self, but: str = "") -> dict[str, dict[str, Any]]:
+        """Return what each Patroni says of its own member; ``but``, who may be down, is not asked."""
+        return {host: self.patroni(host) for host in self.site.hosts("postgres") if host != but}
+
+    def _leaders(self, but: str = "") -> list[str]:
+        return [host for host, said in self.members(but).items() if said["role"] in ("primary", "master")]
 
     def leaders(self) -> list[str]:
-        """Return the members that say of themselves that they lead."""
-        return [host for host, said in self.members().items() if said.get("role") in ("primary", "master")]
+        """Return the members that say of themselves that they lead, when all have answered."""
+        return answered(self._leaders)
 
     def leader(self, seconds: float = 60, *, but: str = "") -> str:
-        """Return the one leader, who is not ``but``."""
+        """Return the one leader, who is not ``but``: that one may be down, or may believe that it leads."""
 
         def one() -> str:
-            found = [host for host in self.leaders() if host != but]
+            found = self._leaders(but)
             return found[0] if len(found) == 1 else ""
 
         return until(one, f"one database member leads, and it is not {but or 'nobody'}", seconds)
@@ -66,10 +88,11 @@ class Tier:
     def followers(self, leader: str) -> list[str]:
         """Return the members that stream from the leader on its timeline."""
         found = self.members()
+        timeline = found[leader].get("timeline")
         return [
             host
             for host, said in found.items()
-            if said.get("replication_state") == "streaming" and said.get("timeline") == found[leader].get("timeline")
+            if timeline and (said.get("replication_state"), said.get("timeline")) == ("streaming", timeline)
         ]
 
     def all_follow(self, leader: str, seconds: float = 240) -> None:
@@ -87,11 +110,11 @@ class Tier:
 
     def _redis(self, host: str, instance: str, *command: str) -> str:
         # The password comes by standard input: an argument is everybody's to read.
-        ask = f'read -r REDISCLI_AUTH; export REDISCLI_AUTH; exec redis-cli -p {REDIS[instance]} "$@"'
+        ask = f'read -r REDISCLI_AUTH; export REDISCLI_AUTH; exec redis-cli -e -p {REDIS[instance]} "$@"'
         return self._ask(host, "sh", "-c", ask, "sh", *command, stdin=self.site.secrets[f"redis_{instance}"] + "\n")
 
     def redis_master(self, instance: str, seconds: float = 60, *, but: str = "") -> str:
-        """Return the one master of an instance, who is not ``but``."""
+        """Return the one master of an instance, who is not ``but``: that one may be down, or may believe that it is master."""
 
         def one() -> str:
             hosts = [host for host in self.site.hosts("redis") if host != but]
@@ -110,10 +133,27 @@ class Tier:
 
         until(lambda: all(map(follow, others)), f"{others} follow the Redis {instance} of {master}", seconds)
 
+    def leads(self) -> dict[str, tuple[str, str]]:
+        """Return who leads the database and each Redis, and in which reign: one who was away meanwhile is in another."""
+        leader = self.leader()
+        found = {"database": (leader, str(self.patroni(leader)["timeline"]))}
+        for instance in REDIS:
+            master = self.redis_master(instance)
+            lines = self._redis(master, instance, "INFO", "replication").splitlines()
+            found[instance] = (master, next(line for line in lines if line.startswith("master_replid:")))
+        return found
+
+    def redis_list(self, master: str, name: str) -> list[str]:
+        """Return what is in a list of the Redis for data."""
+        return self._redis(master, "data", "LRANGE", name, "0", "-1").split()
+
+    def redis_forget(self, master: str, name: str) -> None:
+        """Remove a key of the Redis for data."""
+        self._redis(master, "data", "DEL", name)
+
     def hand_over(self, leader: str, to: str) -> None:
         """Set the stage: let another member lead, by Patroni's own means and without a word about it."""
-        if leader == to:
-            return
+        until(lambda: to in self.confirming(leader), f"{to} confirms what {leader} writes, and so may lead", 60)
         words = ["switchover", "--leader", leader, "--candidate", to, "--force"]
         done = self._faults.on(leader, "runuser", "-u", "postgres", "--", "patronictl", "-c", CONFIG, *words)
         assert self.leader(but=leader) == to, done.stdout + done.stderr
@@ -127,6 +167,7 @@ class Tier:
 
     def confirming(self, leader: str) -> list[str]:
         """Return the members that confirm each commit."""
+        # Who has no replica says nothing of any.
         found = self.patroni(leader).get("replication", [])
         return [r["application_name"] for r in found if r["sync_state"] in ("sync", "quorum")]
 
@@ -137,7 +178,9 @@ class Tier:
     def branched_at(self, host: str) -> int:
         """Return where, in bytes of WAL, the timeline of a leader left the one before."""
         address = self.site.address(host)
-        history: list[list[Any]] = json.loads(self._ask(host, "curl", "-s", f"http://{address}:8008/history"))
+        history: list[list[Any]] = json.loads(
+            self._ask(host, "curl", "-sS", "-m", "5", f"http://{address}:8008/history")
+        )
         return int(history[-1][1])
 
     def data_directory(self, host: str) -> str:

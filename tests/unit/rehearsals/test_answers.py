@@ -5,7 +5,22 @@ from __future__ import annotations
 
 import json
 
-from tests.rehearsals.answers import HEAD, Answer, Books, longest_gap, parse, percentile, recovery, row
+import pytest
+
+from tests.rehearsals.answers import (
+    HEAD,
+    NEVER,
+    Answer,
+    Books,
+    Window,
+    longest_gap,
+    parse,
+    percentile,
+    recovery,
+    row,
+    unexcused,
+    well,
+)
 
 
 def answer(sent: float, took: float = 0.1, status: int = 200, uuid: str | None = None) -> Answer:
@@ -37,6 +52,46 @@ def test_a_line_that_is_being_written_is_not_read_yet() -> None:
     line = json.dumps(vars(answer(1, uuid="a")))
     assert parse(line + "\n" + line[:10]) == [answer(1, uuid="a")]
     assert parse("") == []
+
+
+CALM = [answer(sent, uuid=uuid) for sent in (10, 11, 12, 13, 14) for uuid in (None, "a")]
+
+
+def test_it_is_well_when_reads_and_posts_are_answered_all_the_time() -> None:
+    assert well(CALM, begin=10, end=15)
+
+
+@pytest.mark.parametrize("posts", [True, False])
+def test_it_is_not_well_while_posts_or_reads_hang(posts: bool) -> None:
+    others = [a for a in CALM if bool(a.uuid) != posts]
+    assert not well(others, begin=10, end=15)
+    stopped = [a for a in CALM if bool(a.uuid) == posts and a.sent < 12]
+    assert not well([*others, *stopped], begin=10, end=15)
+
+
+def test_it_is_not_well_when_somebody_was_told_so() -> None:
+    assert not well([*CALM, answer(12, status=502)], begin=10, end=15)
+    waited = answer(1, took=11, status=504)
+    assert not well([*CALM, waited], begin=10, end=15)
+    assert well([*CALM, answer(5, status=502)], begin=10, end=15)
+
+
+def test_good_answers_to_older_requests_prove_nothing() -> None:
+    late = [answer(a.sent - 10, took=10, uuid=a.uuid) for a in CALM]
+    assert not well(late, begin=10, end=15)
+    assert not well([], begin=10, end=15)
+
+
+def test_a_loss_is_excused_only_where_it_could_have_been_written_in_the_window() -> None:
+    window = Window(10, 20)
+    early, over, across, inside, after = (
+        answer(sent, took=took, uuid=uuid)
+        for uuid, sent, took in (("a", 8, 1), ("b", 9, 2), ("c", 9, 30), ("d", 19, 9), ("e", 21, 1))
+    )
+    lost = unexcused([early, over, across, inside, after, answer(1)], "abcde", window)
+    assert lost == [early, after]
+    assert unexcused([early, after], "", window) == []
+    assert unexcused([inside], "d", NEVER) == [inside]
 
 
 def test_percentiles_are_of_what_came() -> None:
