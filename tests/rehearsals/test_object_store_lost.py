@@ -22,7 +22,7 @@ def test_the_object_store_is_away_and_the_archive_catches_up(crowd: Crowd, fault
         faults.stop(store, unit)
     waiting = tier.sql(leader, "select pg_walfile_name(pg_switch_wal())")
     until(lambda: int(archiver()[0]) > failures, "archiving says that it fails", 120)
-    crowd.go_on(10)
+    crowd.go_on(5)
     faults.mend()
 
     until(lambda: archiver()[1] >= waiting, f"{waiting} is archived", 180)
