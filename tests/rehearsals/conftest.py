@@ -17,7 +17,7 @@ from typing import Protocol
 import pytest
 
 from bin.programs import ROOT, Outcome, stop_with_everything, tail
-from tests.rehearsals.answers import HEAD, row
+from tests.rehearsals.answers import HEAD, percentile, row
 from tests.rehearsals.crowd import POSTS, READS, Crowd
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.tier import Tier
@@ -113,4 +113,6 @@ def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> It
     story = request.node.name.removeprefix("test_")
     with Crowd(site, story) as visitors:
         yield visitors
+    posts = [answer for answer in visitors.answers if answer.uuid]
+    print(f"half of the posts within {percentile(posts, 0.5):.2f} s, 99 of 100 within {percentile(posts, 0.99):.2f} s")
     ROWS.append(row(story.replace("_", " "), visitors.answers, visitors.books, visitors.fault, visitors.mended))
