@@ -30,7 +30,7 @@ def test_only_a_length_is_an_acknowledgement() -> None:
 
 
 def test_a_loss_counts_if_it_was_acknowledged_outside_of_the_window() -> None:
-    pushes = [push(1, 1), push(2, 11), push(3, 25), push(4, 12, "-NOREPLICAS"), push(5, 2)]
+    pushes = [push(1, 1), push(2, 11), push(3, 25), push(4, 30, "-NOREPLICAS"), push(5, 2)]
     assert lost(pushes, {5}, Window(10, 20)) == [pushes[0], pushes[2]]
     assert lost(pushes, {1, 3, 5}, Window(10, 20)) == []
 
