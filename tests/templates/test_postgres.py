@@ -91,7 +91,9 @@ def test_what_is_archived_can_be_fetched_back(render: Render) -> None:
     found = config(render, **said)
     parameters = found["bootstrap"]["dcs"]["postgresql"]["parameters"]
     assert (parameters["archive_command"], parameters["archive_timeout"]) == ("push %p", 30)
-    assert found["postgresql"]["recovery_conf"] == {"restore_command": "get %f '%p'"}
+    assert found["postgresql"]["recovery_conf"] == {
+        "restore_command": "/usr/local/libexec/check-wal-timeline %f && { get %f '%p'; }"
+    }
 
 
 def test_the_number_of_synchronous_replicas_is_shared(render: Render) -> None:
