@@ -177,11 +177,15 @@ class Tier:
 
     def branched_at(self, host: str) -> int:
         """Return where, in bytes of WAL, the timeline of a leader left the one before."""
-        address = self.site.address(host)
-        history: list[list[Any]] = json.loads(
-            self._ask(host, "curl", "-sS", "-m", "5", f"http://{address}:8008/history")
-        )
-        return int(history[-1][1])
+        url = f"http://{self.site.address(host)}:8008/history"
+        timeline = self.patroni(host)["timeline"]
+
+        def branch() -> int:
+            # Patroni writes it down some time after the promotion; until then the last line is of an earlier one.
+            history: list[list[Any]] = json.loads(self._ask(host, "curl", "-sS", "-m", "2", url))
+            return next((int(line[1]) for line in history if line[0] == timeline - 1), 0)
+
+        return until(branch, f"Patroni knows where timeline {timeline} began", 60)
 
     def data_directory(self, host: str) -> str:
         """Return what tells a member's data directory from a new copy of it."""
