@@ -81,6 +81,14 @@ class Preview:
     steps: tuple[tuple[float, str], ...]
     changes: tuple[Change, ...]
 
+    def net(self) -> list[Change]:
+        """Return what is different in the end, whatever there was on the way."""
+        first: dict[tuple[str, str], Change] = {}
+        for change in self.changes:
+            begun = first.get((change.name, change.type), change)
+            first[change.name, change.type] = replace(begun, after=change.after)
+        return [change for _, change in sorted(first.items()) if change.before != change.after]
+
     def table(self) -> list[str]:
         """Return the steps as numbered lines."""
         return [f"{number:>3}. +{at:>6.0f} s  {said}" for number, (at, said) in enumerate(self.steps, 1)]

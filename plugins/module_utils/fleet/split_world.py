@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .ports.dns_provider import Capabilities, Reading, Receipt
-from .records import RecordSet
+from .records import Mistake, RecordSet
 from .split import Picture
 from .split_plan import Batch
 from .split_record import Moment, Record
@@ -62,6 +63,30 @@ class Limits:
     bake_interval: float = 10.0
     failures: int = 3
     adopt: bool = False
+
+
+def limits_of(params: Mapping[str, Any]) -> Limits:
+    """Return the limits that are declared, or say why they protect from nothing."""
+    limits = Limits(
+        converge_within=float(params["converge_within"]),
+        bake=float(params["bake"]),
+        bake_interval=float(params["bake_interval"]),
+        failures=int(params["failures"]),
+        adopt=bool(params["adopt"]),
+    )
+    wrong = []
+    if limits.bake < 2 * int(params["transit_ttl"]):
+        wrong.append(
+            f"bake {limits.bake:g} must be at least twice the transit_ttl {params['transit_ttl']}: until then hardly anybody has come to "
+            "the new target who could find it broken"
+        )
+    if not 0 < limits.bake_interval <= limits.bake:
+        wrong.append(f"bake_interval {limits.bake_interval:g} must lie between 0 and bake")
+    if limits.failures < 1 or limits.converge_within <= 0:
+        wrong.append("failures must be 1 or more, converge_within more than 0")
+    if wrong:
+        raise Mistake("; ".join(wrong))
+    return limits
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,12 @@ def marker_owner(texts: frozenset[str]) -> str:
 
 def provider(name: str, params: Mapping[str, Any]) -> Provider:
     """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
-    known: dict[str, Callable[[Mapping[str, Any]], Provider]] = {}
+    # Here, because each of them imports this file.
+    from . import dns_rfc2136
+
+    known: dict[str, Callable[[Mapping[str, Any]], Provider]] = {
+        "rfc2136": dns_rfc2136.connect,
+    }
     if name not in known:
         raise Mistake(f"there is no provider {name}; known are {', '.join(sorted(known)) or 'none'}")
     return known[name](params)

@@ -350,6 +350,16 @@ def test_what_somebody_changes_by_hand_meanwhile_is_never_overwritten(at: str) -
     assert strange in run.world.zone.names()[MEDIA]
 
 
+def test_what_somebody_changes_between_a_decision_and_its_write_is_never_overwritten() -> None:
+    run = stopped_at("prepared")
+    run.once()
+    strange = rrset(MEDIA, "A", 300, "203.0.113.9")
+    run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): strange})
+    with pytest.raises(Refusal, match=r"meanwhile: media\.example\.org\. A: is 203\.0\.113\.9"):
+        run.run()
+    assert strange in run.world.zone.names()[MEDIA]
+
+
 def test_what_somebody_changes_after_the_move_is_drift() -> None:
     run = Run(world())
     run.run()

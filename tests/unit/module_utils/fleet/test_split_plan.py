@@ -143,6 +143,15 @@ def test_a_ttl_outside_of_the_providers_limits_is_refused() -> None:
     assert "between 60 and" in plan(reading(live), wanted, OWNER, replace(ATOMIC, min_ttl=60)).refusals[0]
 
 
+def test_a_shorter_ttl_comes_before_new_values_and_a_longer_one_after_them() -> None:
+    short, long = rrset(MEDIA, "A", 5, "192.0.2.1"), rrset(MEDIA, "A", 300, "192.0.2.2")
+    for have, want in ((short, long), (long, short)):
+        made = plan(reading({MEDIA: frozenset([have])}), {MEDIA: frozenset([want])}, OWNER, SINGLE)
+        [between] = [change.after for change in made.changes if change.after != want]
+        assert between is not None
+        assert between.ttl == 5
+
+
 def test_drift_is_what_none_of_the_pictures_has() -> None:
     base = {MEDIA: frozenset([rrset(MEDIA, "A", 300, "192.0.2.1"), rrset(MEDIA, "AAAA", 300, "2001:db8::1")])}
     want = {MEDIA: frozenset([rrset(MEDIA, "A", 5, "192.0.2.2"), rrset(MEDIA, "AAAA", 5, "2001:db8::2")])}
