@@ -163,7 +163,8 @@ class HCloud:
                     f"{change.name}: Hetzner cannot exchange CNAME and addresses at once, the name would be empty meanwhile;"
                     " keep its type, and move what it points at"
                 )
-        _refuse_marks({name for name, _ in after}, owners)
+        touched = {(change.name, change.type) for change in changes}
+        _refuse_marks({key[0] for key in after if key in touched or key[1] in ADDRESS_TYPES}, owners)
 
     def _steps(self, zone: BoundZone, live: Live, changes: Sequence[Change], owners: Mapping[str, str]) -> list[Step]:
         """Claim, add, change, remove, let go: whoever asks meanwhile gets an answer, and no change is without its mark."""

@@ -19,6 +19,8 @@ from plugins.module_utils.fleet.ports.dns_provider import (
     Unanswered,
 )
 from plugins.module_utils.fleet.records import Change, Mistake, RecordSet
+from plugins.module_utils.fleet.split import parse
+from plugins.module_utils.fleet.split_plan import plan
 from tests.inventories.hcloud_api import hcloud_api
 from tests.inventories.hcloud_zones import Fault, Zones
 from tests.unit.module_utils.fleet.ports.conversation import HANG_UP, Clock
@@ -381,3 +383,16 @@ def test_a_delegation_that_is_not_valid_is_told(lab: Lab, status: str) -> None:
     assert lab.zone.delegation() == ""
     lab.api.delegation = status
     assert f"is {status}: the parent zone names ns1.example.net." in lab.zone.delegation()
+
+
+def test_a_split_is_planned_written_and_marked_though_one_of_its_names_is_new(lab: Lab) -> None:
+    sides = {"read": {"name": "media", "addresses": ["192.0.2.9"]}, "write": {"name": "write", "cname": "bucket"}}
+    wanted = {"id": "media", "owner": "upstairs", "zone": "example.org", "ttl": 120, "transit_ttl": 60, **sides}
+    split = parse(wanted, lab.zone.capabilities.min_ttl)
+    planned = plan(lab.zone.read(split.names), split.final(), split.marker, lab.zone.capabilities, adopt=True)
+    for batch in planned.batches:
+        lab.zone.settled(lab.zone.write(batch.changes, batch.owners))
+    reading = lab.zone.read(split.names)
+    assert set(reading.records) == split.read.records | split.write.records
+    assert set(reading.owners.values()) == {"upstairs/media"}
+    assert plan(reading, split.final(), split.marker, lab.zone.capabilities).batches == ()
