@@ -81,7 +81,7 @@ def hcloud_api(token: str = "example", zones: Zones | None = None) -> Iterator[s
             asked = f"{self.command} {self.path}"
             dns.asked.append(asked)
             data = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            fault = next((each for each in dns.faults if each.asked in asked), None)
+            fault = next((each for each in dns.faults if each.asked in self.requestline), None)
             if fault is None:
                 self.answer(*self.documented(json.loads(data or b"{}")))
                 return

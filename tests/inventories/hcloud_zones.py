@@ -25,7 +25,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong once, with the next request that has this in its method and path.
+    """What goes wrong once, with the next request that has this in its first line.
 
     First happens ``meanwhile``, then, if the fault is ``late``, what was asked. The answer is the one given: status 0 hangs up, and
     without a status it is the one that is documented.
@@ -41,7 +41,7 @@ class Fault:
 
 @dataclass
 class Zones:
-    """One zone, and all that was asked of it. An action is done when it has been asked for ``polls`` times."""
+    """One zone, and all that was asked of it. An action is done when ``polls`` more requests have come, whatever they ask."""
 
     name: str = "example.org"
     ttl: int = 3600
@@ -82,6 +82,7 @@ class Zones:
             rf"POST {ONE}/actions/change_ttl": self._retime,
             r"GET /v1/zones/(?P<zone>[^/]+)": self._show,
         }
+        self._work()
         try:
             for route, handler in routes.items():
                 if found := re.fullmatch(route, f"{method} {path}"):
@@ -92,6 +93,12 @@ class Zones:
             raise Wrong(404, "not_found", path)
         except Wrong as wrong:
             return wrong.answer
+
+    def _work(self) -> None:
+        for action in self.actions:
+            self.left[action["id"]] -= 1
+            if action["status"] == "running" and self.left[action["id"]] <= 0:
+                action["status"] = "error" if action["error"] else "success"
 
     def _show(self, **_: Any) -> tuple[int, Body]:
         running = any(action["status"] == "running" for action in self.actions)
@@ -151,9 +158,6 @@ class Zones:
         action = next((each for each in self.actions if each["id"] == int(number)), None)
         if action is None:
             raise Wrong(404, "not_found", "action not found")
-        self.left[action["id"]] -= 1
-        if action["status"] == "running" and self.left[action["id"]] <= 0:
-            action["status"] = "error" if action["error"] else "success"
         return 200, {"action": action}
 
     def _one(self, name: str, kind: str) -> Body:

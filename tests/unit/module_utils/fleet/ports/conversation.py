@@ -12,11 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from plugins.module_utils.fleet.ports.patience import Patience
 
 HANG_UP = 0
+SILENT = -1
 
 
 @dataclass(frozen=True)
 class Line:
-    """A part of what is expected (``GET /path?query``), and what is answered; ``HANG_UP`` answers nothing."""
+    """A part of what is expected (``GET /path?query``), and what is answered. ``HANG_UP`` and ``SILENT`` answer nothing."""
 
     asked: str
     body: str = ""
@@ -53,6 +54,7 @@ def conversation(*lines: Line) -> Iterator[Conversation]:
     """Answer line by line; at the end every line must have been said, and nothing else asked."""
     left = list(lines)
     heard = Conversation("")
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -67,7 +69,9 @@ def conversation(*lines: Line) -> Iterator[Conversation]:
             if line.asked not in asked:
                 heard.faults.append(f"asked was {asked}, expected {line.asked}")
             self.close_connection = True
-            if line.status == HANG_UP:
+            if line.status == SILENT:
+                over.wait()
+            if line.status in (HANG_UP, SILENT):
                 return
             data = line.body.encode()
             self.send_response(line.status)
@@ -85,6 +89,7 @@ def conversation(*lines: Line) -> Iterator[Conversation]:
         try:
             yield heard
         finally:
+            over.set()
             httpd.shutdown()
     assert not heard.faults
     assert [line.asked for line in left] == []

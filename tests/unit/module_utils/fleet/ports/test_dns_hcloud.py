@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -14,12 +17,13 @@ from plugins.module_utils.fleet.ports.dns_provider import (
     Ambiguous,
     Failed,
     Raced,
+    Reading,
     Receipt,
     Refused,
     Unanswered,
 )
 from plugins.module_utils.fleet.records import Change, Mistake, RecordSet
-from plugins.module_utils.fleet.split import parse
+from plugins.module_utils.fleet.split import Split, parse
 from plugins.module_utils.fleet.split_plan import plan
 from tests.inventories.hcloud_api import hcloud_api
 from tests.inventories.hcloud_zones import Fault, Zones
@@ -42,6 +46,7 @@ class Lab:
     api: Zones
     zone: HCloud
     clock: Clock
+    url: str
 
     def writes(self) -> list[str]:
         """Return what was asked to be changed, without the beginning that is always the same."""
@@ -54,7 +59,7 @@ def lab() -> Iterator[Lab]:
     api.put("media", "A", "192.0.2.1", "192.0.2.2", ttl=300)
     api.put("media", "AAAA", "2001:DB8:0::1", ttl=300)
     with hcloud_api(zones=api) as endpoint:
-        yield Lab(api, made(endpoint, clock), clock)
+        yield Lab(api, made(endpoint, clock), clock, endpoint)
 
 
 def made(endpoint: str, clock: Clock, token: str = "example", zone: str = "example.org") -> HCloud:
@@ -224,6 +229,16 @@ def test_a_write_whose_answer_is_lost_is_not_sent_again(lab: Lab, status: int, b
     assert lab.clock.naps == []
 
 
+def test_a_write_that_nobody_answers_in_time_is_not_sent_again(lab: Lab) -> None:
+    over = threading.Event()
+    lab.api.faults.append(Fault(SET, HANG_UP, meanwhile=over.wait))
+    provider = dns_hcloud.zone({"zone": "example.org", "token": "example", "endpoint_url": lab.url, "timeout": 0.5})
+    with pytest.raises(Ambiguous, match="timed out"):
+        replace(provider, patience=lab.clock.patience()).write([CUT[0]], {})
+    over.set()
+    assert lab.writes() == [f"POST /{SET}"]
+
+
 def test_an_answer_without_what_was_asked_for_is_none(lab: Lab) -> None:
     lab.api.faults.append(Fault(SET, 201, {}))
     with pytest.raises(Ambiguous, match="something else"):
@@ -385,14 +400,59 @@ def test_a_delegation_that_is_not_valid_is_told(lab: Lab, status: str) -> None:
     assert f"is {status}: the parent zone names ns1.example.net." in lab.zone.delegation()
 
 
-def test_a_split_is_planned_written_and_marked_though_one_of_its_names_is_new(lab: Lab) -> None:
+def media_split() -> Split:
     sides = {"read": {"name": "media", "addresses": ["192.0.2.9"]}, "write": {"name": "write", "cname": "bucket"}}
-    wanted = {"id": "media", "owner": "upstairs", "zone": "example.org", "ttl": 120, "transit_ttl": 60, **sides}
-    split = parse(wanted, lab.zone.capabilities.min_ttl)
-    planned = plan(lab.zone.read(split.names), split.final(), split.marker, lab.zone.capabilities, adopt=True)
-    for batch in planned.batches:
-        lab.zone.settled(lab.zone.write(batch.changes, batch.owners))
-    reading = lab.zone.read(split.names)
+    return parse(
+        {"id": "media", "owner": "upstairs", "zone": "example.org", "ttl": 120, "transit_ttl": 60, **sides}, 60
+    )
+
+
+def converge(zone: HCloud, split: Split) -> Reading:
+    """Plan and write until nothing is left to do, as one run after another would that breaks off."""
+    while True:
+        planned = plan(zone.read(split.names), split.final(), split.marker, zone.capabilities, adopt=True)
+        assert planned.refusals == ()
+        if not planned.batches:
+            return zone.read(split.names)
+        with suppress(Ambiguous):
+            for batch in planned.batches:
+                zone.settled(zone.write(batch.changes, batch.owners))
+
+
+def test_a_split_is_planned_written_and_marked_though_one_of_its_names_is_new(lab: Lab) -> None:
+    split = media_split()
+    reading = converge(lab.zone, split)
     assert set(reading.records) == split.read.records | split.write.records
-    assert set(reading.owners.values()) == {"upstairs/media"}
-    assert plan(reading, split.final(), split.marker, lab.zone.capabilities).batches == ()
+    assert reading.owners == dict.fromkeys(split.names, "upstairs/media")
+    assert lab.writes() == [
+        "PUT /media/A",
+        "PUT /media/AAAA",
+        "POST /media/A/actions/change_ttl",
+        "POST ",
+        f"POST /{SET}",
+        "DELETE /media/AAAA",
+    ]
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize(
+    "write", ["PUT /v1/zones/1/rrsets/media/A", "change_ttl", "POST /v1/zones/1/rrsets HTTP", "set_records", "DELETE"]
+)
+def test_wherever_a_run_breaks_off_the_name_answers_and_the_next_ends_the_same(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, write: str, late: bool
+) -> None:
+    answer, answering = lab.api.answer, list[bool]()
+
+    def watched(*question: Any) -> Any:
+        said = answer(*question)
+        answering.append(any(name == "media" and one["records"] for (name, _), one in lab.api.rrsets.items()))
+        return said
+
+    monkeypatch.setattr(lab.api, "answer", watched)
+    lab.api.faults.append(Fault(write, HANG_UP, late=late))
+    split = media_split()
+    reading = converge(lab.zone, split)
+    assert set(reading.records) == split.read.records | split.write.records
+    assert reading.owners == dict.fromkeys(split.names, "upstairs/media")
+    assert all(answering)
+    assert lab.api.faults == []

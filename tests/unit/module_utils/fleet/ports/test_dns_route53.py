@@ -25,7 +25,7 @@ from plugins.module_utils.fleet.ports.dns_provider import (
 )
 from plugins.module_utils.fleet.ports.dns_route53 import Route53
 from plugins.module_utils.fleet.records import Change, Mistake, RecordSet
-from tests.unit.module_utils.fleet.ports.conversation import HANG_UP, Clock, Conversation, Line, conversation
+from tests.unit.module_utils.fleet.ports.conversation import HANG_UP, SILENT, Clock, Conversation, Line, conversation
 
 ZONE, NAME = "example.org.", "media.example.org."
 KEYS = {"access_key": "example", "secret_key": "example"}
@@ -229,6 +229,12 @@ def test_a_write_whose_answer_is_lost_is_not_sent_again(last: Line) -> None:
     assert clock.naps == []
 
 
+def test_a_write_that_nobody_answers_in_time_is_not_sent_again() -> None:
+    lines = (HOSTED, listing(NAME, xml(OLD)), Line(CHANGE, status=SILENT))
+    with conversation(*lines) as heard, pytest.raises(Ambiguous, match="timeout"):
+        at(heard.url, timeout="0.5").write([Change(NAME, "A", OLD, NEW)], {})
+
+
 @pytest.mark.parametrize(
     "busy",
     [
@@ -287,6 +293,18 @@ def test_wrong_and_expired_keys_are_named_and_not_shown(code: str) -> None:
         at(heard.url, secret_key="hunter2").servers()
     assert code in str(told.value)
     assert "hunter2" not in repr(told.value) + repr(at("http://127.0.0.1:9", secret_key="hunter2"))
+
+
+def test_no_keys_at_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(variable, "/nonexistent")
+    # Or the library would ask whether this machine is one of Amazon's.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with conversation() as heard, pytest.raises(Refused, match="AWS_ACCESS_KEY_ID"):
+        dns_route53.zone({"zone": "example.org", "endpoint_url": heard.url}).servers()
 
 
 def test_half_a_key_is_a_mistake() -> None:
