@@ -26,7 +26,7 @@ except ImportError:
 from ..records import ADDRESS_TYPES, TTL_MAX, Change, Mistake, RecordSet, applied, zone_name
 from ..zone_text import DECIMAL, given, spelled
 from .dns_provider import Ambiguous, Capabilities, Failed, Raced, Reading, Receipt, Refused, Unanswered
-from .patience import Patience, Throttled, seconds
+from .patience import Patience, Throttled, patience, seconds
 
 CAPABILITIES = Capabilities(atomic_type_change=False, atomic_ttl_and_values=False, min_ttl=60, max_ttl=TTL_MAX)
 OWNER, SPLIT = "upstairs-owner", "upstairs-split"
@@ -371,7 +371,10 @@ def _judge(response: requests.Response, *_: object, **__: object) -> None:
 
 
 def zone(params: Mapping[str, Any]) -> HCloud:
-    """Make the zone from ``zone``, ``token`` and, each optional, ``endpoint_url``, ``timeout`` and ``within``."""
+    """Make the zone from ``zone`` and ``token`` (or HCLOUD_TOKEN of the environment).
+
+    ``endpoint_url`` leads elsewhere, ``timeout`` is for one answer, ``within`` and ``settle_within`` are how long to go on asking.
+    """
     if not HAS_HCLOUD:
         raise Mistake("the library hcloud with zones (2.27) is missing on this host: run the task on the controller")
     token = params.get("token") or os.environ.get("HCLOUD_TOKEN")
@@ -386,4 +389,4 @@ def zone(params: Mapping[str, Any]) -> HCloud:
     # The library would send a write again whose answer was lost, and sleep by its own clock; it has no public switch for that.
     client._client._retry_max_retries = 0
     client._client._session.hooks["response"].append(_judge)
-    return HCloud(client, zone_name(str(params["zone"])), Patience(within=float(params.get("within") or 60)))
+    return HCloud(client, zone_name(str(params["zone"])), patience(params))

@@ -38,7 +38,7 @@ from .dns_provider import (
     marker_owner,
     marker_text,
 )
-from .patience import Patience, Throttled, seconds
+from .patience import Patience, Throttled, patience, seconds
 
 # Amazon's limits of one batch.
 MOST_RECORDS = 1000
@@ -312,7 +312,10 @@ def _reveal(response_dict: dict[str, Any], **_: Any) -> None:
 
 
 def zone(params: Mapping[str, Any]) -> Route53:
-    """Make the zone from ``zone`` and, each optional, ``zone_id``, keys, ``endpoint_url``, ``timeout`` and ``within``."""
+    """Make the zone from ``zone`` and, if given, ``zone_id``, ``access_key``, ``secret_key``, ``session_token``.
+
+    ``endpoint_url`` leads elsewhere, ``timeout`` is for one answer, ``within`` and ``settle_within`` are how long to go on asking.
+    """
     if not HAS_BOTO3:
         raise Mistake("boto3 is missing on this host (apt: python3-boto3)")
     timeout = float(params.get("timeout") or 10)
@@ -332,5 +335,4 @@ def zone(params: Mapping[str, Any]) -> Route53:
     except (aws.BotoCoreError, ValueError) as error:
         raise Mistake(f"Route 53: {error}: {_credentials()}, and endpoint_url if you set it") from error
     client.meta.events.register("before-parse.route-53", _reveal)
-    patience = Patience(within=float(params.get("within") or 60))
-    return Route53(client, zone_name(str(params["zone"])), str(params.get("zone_id") or ""), patience)
+    return Route53(client, zone_name(str(params["zone"])), str(params.get("zone_id") or ""), patience(params))

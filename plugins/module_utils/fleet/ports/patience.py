@@ -6,9 +6,9 @@ from __future__ import annotations
 import email.utils
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .dns_provider import Refused, Unanswered
 
@@ -58,6 +58,15 @@ class Patience:
         while (said := lacks()) and self.clock() + self.first <= deadline:
             self.sleep(self.first)
         return said
+
+
+def patience(params: Mapping[str, Any]) -> Patience:
+    """Return the patience that ``within`` and ``settle_within`` ask for, both in seconds."""
+    usual = Patience()
+    return Patience(
+        within=float(params.get("within") or usual.within),
+        settling=float(params.get("settle_within") or usual.settling),
+    )
 
 
 def seconds(header: str | None, now: float | None = None) -> float:

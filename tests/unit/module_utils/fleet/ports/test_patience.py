@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.module_utils.fleet.ports.dns_provider import Ambiguous, Raced, Refused, Unanswered
-from plugins.module_utils.fleet.ports.patience import Throttled, seconds
+from plugins.module_utils.fleet.ports.patience import Patience, Throttled, patience, seconds
 from tests.unit.module_utils.fleet.ports.conversation import Clock
 
 
@@ -75,6 +75,12 @@ def test_what_is_not_done_at_the_deadline_is_told() -> None:
     clock = Clock()
     assert clock.patience().until(lambda: "still pending") == "still pending"
     assert clock.now == 30
+
+
+def test_whoever_asks_may_have_more_patience() -> None:
+    assert patience({"zone": "example.org"}) == Patience()
+    asked = patience({"within": "90", "settle_within": 1800})
+    assert (asked.within, asked.settling) == (90, 1800)
 
 
 def test_retry_after_is_a_number_or_a_moment() -> None:
