@@ -120,19 +120,33 @@ options:
     type: bool
     default: false
   provider:
-    description: Who has the zone.
+    description:
+      - Who has the zone. V(rfc2136) is a name server of one's own, V(hcloud) Hetzner's Cloud, V(route53) Amazon's.
+      - The libraries of V(hcloud) and V(route53) are in the virtualenv of the controller, so use O(on_controller) for them.
+      - Only a provider that changes addresses and a CNAME into each other at once is asked to do so. V(hcloud) is not one of them,
+        and changes A and AAAA of a name one after the other.
     type: str
-    choices: [rfc2136]
+    choices: [hcloud, rfc2136, route53]
     default: rfc2136
   provider_options:
     description:
-      - What the provider needs to know. For V(rfc2136) C(server) (the address of the primary), C(port), C(timeout), C(key_file) (a
-        file on the host with a TSIG key as C(ALGORITHM:NAME:BASE64)), C(delegated) (V(false) for a zone that no parent delegates) and
-        C(parents) (addresses of servers of the parent zone; without any they are looked up).
+      - What the provider needs to know. For all C(timeout), seconds for one answer.
+      - For V(rfc2136) C(server) (the address of the primary), C(port), C(key_file) (a file on the host with a TSIG key as
+        C(ALGORITHM:NAME:BASE64)), C(delegated) (V(false) for a zone that no parent delegates) and C(parents) (addresses of servers
+        of the parent zone; without any they are looked up).
+      - For V(route53) C(zone_id), if the account has more than one public zone of the name.
+      - For V(hcloud) and V(route53) C(endpoint_url), C(within) (seconds in which a question is asked again that was sent away or not
+        answered) and C(settle_within) (seconds in which the provider itself must call a write done).
     type: dict
     default: {}
   credentials:
-    description: The provider's secrets, from Ansible Vault. For V(rfc2136) C(key), a TSIG key with HMAC-SHA-256 or longer. Never shown.
+    description:
+      - The provider's secrets, from Ansible Vault. Never shown.
+      - For V(rfc2136) C(key), a TSIG key with HMAC-SHA-256 or longer, instead of C(key_file).
+      - For V(hcloud) C(token), which may read and write; without it E(HCLOUD_TOKEN) counts.
+      - For V(route53) C(access_key), C(secret_key) and C(session_token) of somebody who may C(route53:ListHostedZonesByName),
+        C(GetHostedZone), C(ListResourceRecordSets), C(ChangeResourceRecordSets) and C(GetChange); without them E(AWS_ACCESS_KEY_ID),
+        E(AWS_SECRET_ACCESS_KEY), E(AWS_SESSION_TOKEN) or a profile.
     type: dict
     default: {}
   probes:

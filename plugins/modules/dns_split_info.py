@@ -77,7 +77,7 @@ options:
   provider:
     description: Who has the zone.
     type: str
-    choices: [rfc2136]
+    choices: [hcloud, rfc2136, route53]
     default: rfc2136
   provider_options:
     description: What the provider needs to know.

@@ -59,13 +59,22 @@ def plan(live: Reading, desired: Picture, owner: str, can: Capabilities, adopt: 
         {name: _by_type(have[name]) for name in changed}, {name: _by_type(desired[name]) for name in changed}, can
     )
     marks = {name: owner for name in sorted(desired) if live.owners.get(name, "") != owner}
-    batches = [Batch(stage) for stage in stages if stage]
-    if marks:
-        # With the first write: nobody ever sees our records under nobody's name.
-        batches = [replace(batches[0], owners=marks), *batches[1:]] if batches else [Batch((), marks)]
+    batches = _marked([stage for stage in stages if stage], marks, {name for name in have if have[name]})
     if sum(len(batch.changes) for batch in batches) > MOST_CHANGES:
         return SplitPlan(refusals=(f"more than {MOST_CHANGES} changes for two names: this plan cannot be right",))
     return SplitPlan(tuple(batches))
+
+
+def _marked(stages: Iterable[tuple[Change, ...]], marks: Mapping[str, str], present: set[str]) -> list[Batch]:
+    """Mark names with the first write: nobody ever sees our records under nobody's name.
+
+    A name that is not there yet is marked with the write that makes it: a label needs something to be stuck on.
+    """
+    left, batches = dict(marks), []
+    for stage in stages:
+        now = present | {change.name for change in stage}
+        batches.append(Batch(stage, {name: left.pop(name) for name in sorted(left) if name in now}))
+    return [*batches, Batch((), left)] if left else batches
 
 
 def _by_type(records: Iterable[RecordSet]) -> Sets:

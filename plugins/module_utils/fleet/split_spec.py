@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-PROVIDERS = ("rfc2136",)
+PROVIDERS = ("hcloud", "rfc2136", "route53")
 SIDE: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "addresses": {"type": "list", "elements": "str", "default": []},

@@ -90,7 +90,7 @@ class Rfc2136:
         return changes
 
 
-def connect(params: Mapping[str, Any]) -> Rfc2136:
+def zone(params: Mapping[str, Any]) -> Rfc2136:
     """Return the zone that ``zone``, ``server``, ``port``, ``key`` or ``key_file``, ``timeout`` and so on describe."""
     if not rfc2136.HAS_DNSPYTHON:
         raise Unanswered("dnspython is missing on this host (apt: python3-dnspython)")
