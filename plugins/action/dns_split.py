@@ -139,7 +139,7 @@ def _true(given: Any, default: bool) -> bool:
 def _ending(step: Mapping[str, Any], changed: bool, done: list[str]) -> dict[str, Any]:
     result = {**step, "changed": changed or bool(step.get("changed")), "did": done or step.get("did", [])}
     if step.get("turned_back"):
-        result.update(failed=True, msg=f"The names are as they were before: {done[-1]}.")
+        result.update(failed=True, msg=f"The move was turned back: {done[-1]}.")
     return result
 
 

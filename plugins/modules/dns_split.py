@@ -79,6 +79,11 @@ options:
         description: A name to lead to instead. With a dot inside it needs a final dot.
         type: str
         default: ""
+      elsewhere:
+        description: The name is in nobody's zone of ours, such as that of a bucket at a cloud. It is not touched, and only kept apart from
+          the other name. Give neither addresses nor a cname.
+        type: bool
+        default: false
   write:
     description: The name that is written to, and where it shall lead. Only one of the two names may move at once.
     type: dict

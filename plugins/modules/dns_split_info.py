@@ -61,6 +61,10 @@ options:
         description: A name to lead to instead.
         type: str
         default: ""
+      elsewhere:
+        description: The name is somebody else's.
+        type: bool
+        default: false
   write:
     description: The name that is written to, and where it shall lead.
     type: dict

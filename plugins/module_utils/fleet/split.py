@@ -21,11 +21,16 @@ Picture = Mapping[str, frozenset[RecordSet]]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two names, and the record sets that it shall have in the end."""
+    """One of the two names, and the record sets that it shall have in the end.
+
+    A name that is ``elsewhere`` is somebody else's, such as a bucket's at a cloud. It leads to itself, and is only kept apart from
+    the other one.
+    """
 
     role: str
     name: str
     records: frozenset[RecordSet]
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Split:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return both names: there is no other that a split may touch."""
-        return tuple(side.name for side in self.sides)
+        """Return the names of this zone: there is no other that a split may touch."""
+        return tuple(side.name for side in self.sides if not side.elsewhere)
 
     @property
     def marker(self) -> str:
@@ -56,8 +61,8 @@ class Split:
         return f"{self.owner}/{self.id}"
 
     def final(self) -> Picture:
-        """Return what both names answer in the end."""
-        return {side.name: side.records for side in self.sides}
+        """Return what the names answer in the end."""
+        return {side.name: side.records for side in self.sides if not side.elsewhere}
 
     def role_of(self, name: str) -> str:
         """Say which of the two a name is."""
@@ -82,6 +87,8 @@ def parse(params: Mapping[str, Any], min_ttl: int = 0, max_ttl: int = TTL_MAX) -
             wrong.append(f"the {role} name {params[role].get('name')}: {mistake}")
     if len(sides) == len(ROLES):
         wrong += crossings(sides[0], sides[1])
+        if all(side.elsewhere for side in sides):
+            wrong.append("both names are elsewhere, so there is nothing that could be moved")
     if wrong:
         raise Mistake(f"split {params['id']}: " + "; ".join(wrong))
     return Split(str(params["id"]), str(params["owner"]), zone, sides[0], sides[1], ttl, transit)
@@ -100,6 +107,8 @@ def _ttl_faults(ttl: int, transit: int, least: int, most: int) -> list[str]:
 
 def _side(role: str, given: Mapping[str, Any], zone: str, ttl: int) -> Side:
     name = absolute(str(given["name"]), zone)
+    if given.get("elsewhere"):
+        return _elsewhere(role, name, given, zone)
     if name != zone and not name.endswith(f".{zone}"):
         raise Mistake(f"is not in the zone {zone}")
     addresses, cname = given.get("addresses") or [], given.get("cname") or ""
@@ -111,6 +120,14 @@ def _side(role: str, given: Mapping[str, Any], zone: str, ttl: int) -> Side:
     if name in values.get("CNAME", frozenset()):
         raise Mistake("is its own target")
     return Side(role, name, frozenset(RecordSet(name, kind, ttl, found) for kind, found in values.items()))
+
+
+def _elsewhere(role: str, name: str, given: Mapping[str, Any], zone: str) -> Side:
+    if given.get("addresses") or given.get("cname"):
+        raise Mistake("is elsewhere, so where it leads is not ours to say: give neither addresses nor a cname")
+    if name == zone or name.endswith(f".{zone}"):
+        raise Mistake(f"is in the zone {zone} and not elsewhere (a name elsewhere ends with a dot)")
+    return Side(role, name, frozenset([RecordSet(name, "CNAME", 0, frozenset([name]))]), elsewhere=True)
 
 
 def _addresses(given: Sequence[str]) -> dict[str, frozenset[str]]:

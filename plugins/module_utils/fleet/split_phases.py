@@ -119,7 +119,7 @@ class Mover:
             )
         for name in names:
             side, other = self._side(name), self._other(name)
-            faults = crossings(side, replace(other, records=live[other.name]))
+            faults = crossings(side, replace(other, records=live.get(other.name, other.records)))
             if faults:
                 raise Refusal("Nothing was written: " + "; ".join(faults) + ".")
 
@@ -384,7 +384,8 @@ class Mover:
 
     def _target_faults(self, record: Record) -> list[str]:
         """Say what is wrong with where the names will lead: it does not work, or it is where the other name leads."""
-        both = frozenset.intersection(*(self.world.addresses(record.desired[name]) for name in self.split.names))
+        ends = (record.desired.get(side.name, side.records) for side in self.split.sides)
+        both = frozenset.intersection(*map(self.world.addresses, ends))
         met = [f"both names would lead to {', '.join(sorted(both))}"] if both else []
         return met + self._probe(_new(record), record.desired)
 

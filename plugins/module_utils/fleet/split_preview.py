@@ -117,10 +117,14 @@ def _jump(outcome: Outcome, now: Moment) -> float:
 
 
 def differences(split: Split, world: World, limits: Limits, record: Record | None) -> list[str]:
-    """Say where the names are not as declared, or servers answer otherwise. Writes nothing; none is the good answer."""
+    """Say where the names are not as declared, or servers answer otherwise. Writes nothing; none is the good answer.
+
+    For who adopts names without an owner, a mark that is missing is no difference.
+    """
     reading = world.read()
     plan = split_plan.plan(reading, split.final(), split.marker, world.capabilities, limits.adopt)
-    faults = [*plan.refusals, *plan.describe()]
+    said = [change.describe() for change in plan.changes] if limits.adopt else plan.describe()
+    faults = [*plan.refusals, *said]
     if record is not None and (record.phase not in OVER or record.intent is not None):
         faults.append(f"a move is under way: {record.phase}")
     if fault := world.delegation():

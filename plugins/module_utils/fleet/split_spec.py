@@ -10,6 +10,7 @@ SIDE: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "cname": {"type": "str", "default": ""},
+    "elsewhere": {"type": "bool", "default": False},
 }
 HTTP: dict[str, Any] = {
     "url": {"type": "str", "required": True},

@@ -120,7 +120,7 @@ def test_an_answer_that_is_lost_before_the_change_is_a_failure(run: Run, played:
 def test_the_records_of_one_operation_are_listed(run: Run, played: PlayedEtcd) -> None:
     played.put("/upstairs/ledger/dns_split/media", '{"phase": "cut"}')
     played.put("/upstairs/ledger/dns_split/db", "scribble")
-    played.put("/upstairs/ledger/dns_splits/x", "{}")
+    played.put("/upstairs/ledger/dns_split1/x", "{}")
     played.put("/upstairs/lock", "{}")
     listed = run(state="listed", name="dns_split")["records"]
     assert list(listed) == ["dns_split/db", "dns_split/media"]

@@ -38,7 +38,11 @@ class Crash(BaseException):
 
 
 def split(
-    read_to: Sequence[str] | str = NEW, write_to: Sequence[str] | str = BUCKET, ttl: int = 300, transit: int = 5
+    read_to: Sequence[str] | str = NEW,
+    write_to: Sequence[str] | str = BUCKET,
+    ttl: int = 300,
+    transit: int = 5,
+    write_elsewhere: str = "",
 ) -> Split:
     def side(name: str, to: Sequence[str] | str) -> dict[str, object]:
         return {"name": name, "cname": to} if isinstance(to, str) else {"name": name, "addresses": list(to)}
@@ -49,7 +53,7 @@ def split(
             "owner": "upstairs",
             "zone": "example.org",
             "read": side("media", read_to),
-            "write": side("s3", write_to),
+            "write": {"name": write_elsewhere, "elsewhere": True} if write_elsewhere else side("s3", write_to),
             "ttl": ttl,
             "transit_ttl": transit,
         }
@@ -180,6 +184,7 @@ class SimWorld:
     healthy: set[str] = field(default_factory=lambda: {*OLD, *NEW, *BUCKET})
     touched: Callable[[str], None] = lambda _: None
     probed: list[str] = field(default_factory=list)
+    resolved: dict[str, str] = field(default_factory=dict)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -227,7 +232,7 @@ class SimWorld:
         return [f"{address} does not answer" for address in found if address not in self.healthy]
 
     def addresses(self, records: frozenset[RecordSet]) -> frozenset[str]:
-        return frozenset(value for record in records for value in record.values)
+        return frozenset(self.resolved.get(value, value) for record in records for value in record.values)
 
     def now(self) -> Moment:
         return self.zone.clock.now()
@@ -304,7 +309,7 @@ def promises(world: SimWorld, mine: Split, waited: int) -> None:
         assert {k: v for k, v in version.records.items() if k not in ours} == {
             k: v for k, v in first.items() if k not in ours
         }
-    assert set(world.zone.owners) <= set(mine.names)
+    assert set(world.zone.owners) <= {MEDIA, S3}
     _no_skipped_wait(world, waited)
 
 

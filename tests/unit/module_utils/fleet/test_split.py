@@ -87,6 +87,16 @@ def test_a_mark_is_a_short_word_that_every_provider_can_hold(word: str) -> None:
     assert "small letters" in told(id=word)
 
 
+def test_a_name_that_is_elsewhere_is_kept_apart_and_not_touched() -> None:
+    bucket = {"name": "bucket.example.net.", "elsewhere": True}
+    split = parse({**GOOD, "write": bucket})
+    assert split.names == ("media.example.org.",)
+    assert "leads to the write name" in told(write=bucket, read={"name": "media", "cname": "bucket.example.net."})
+    assert "not ours to say" in told(write={**bucket, "addresses": ["192.0.2.9"]})
+    assert "not elsewhere" in told(write={"name": "s3", "elsewhere": True})
+    assert "nothing that could be moved" in told(write=bucket, read={"name": "media.example.net.", "elsewhere": True})
+
+
 def test_all_mistakes_are_said_at_once() -> None:
     said = told(ttl=1, read={"name": "@", "cname": "x"}, write={"name": "s3"})
     assert all(part in said for part in ("ttl 1", "the zone itself", "leads nowhere"))

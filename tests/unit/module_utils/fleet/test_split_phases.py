@@ -331,6 +331,9 @@ def test_what_belongs_to_nobody_is_taken_over_only_when_told_so() -> None:
     with pytest.raises(Refusal, match="adopt"):
         run.run()
     run.limits = Limits(adopt=True, bake=10)
+    here = split(read_to=OLD)
+    assert differences(here, run.world, run.limits, None) == []
+    assert len(differences(here, run.world, Limits(), None)) == 2
     run.run()
     assert run.world.zone.owners == dict.fromkeys((MEDIA, S3), "upstairs/media")
     assert leads_to(run) == {*NEW}
@@ -402,6 +405,19 @@ def test_a_read_name_that_would_lead_to_what_is_written_to_is_refused() -> None:
     here.zone.clock.advance(10)
     with pytest.raises(Refusal):
         Run(here).run()
+
+
+def test_beside_a_name_that_is_elsewhere_only_the_other_is_touched() -> None:
+    run = Run(world(), split=split(write_elsewhere="bucket.example.net."))
+    run.run()
+    assert leads_to(run) == {*NEW}
+    promises(run.world, run.split, 300)
+    # The simulated host resolves no name, so a target of that very name is what both would share.
+    run.split = split(read_to=("192.0.2.3",), write_elsewhere="bucket.example.net.")
+    run.world.healthy.add("192.0.2.3")
+    run.world.resolved["bucket.example.net."] = "192.0.2.3"
+    with pytest.raises(Refusal, match=r"both names would lead to 192\.0\.2\.3"):
+        run.run()
 
 
 def test_a_decision_to_cut_that_is_hours_old_is_made_again() -> None:
@@ -540,6 +556,7 @@ def test_the_plan_has_the_steps_of_the_move_with_their_times_and_writes_nothing(
     run = Run(world())
     seen = preview(run.split, "present", run.world, run.limits, None)
     assert run.world.provider.writes == 0
+    assert run.world.probed == sorted(NEW)
     moved = next(at for at, said in seen.steps if said == "decided: move")
     assert moved == pytest.approx(300)
     assert [change.describe() for change in seen.changes if change.type == "A"] == [
