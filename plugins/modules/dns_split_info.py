@@ -92,7 +92,7 @@ options:
     type: dict
     default: {}
   probes:
-    description: What proves a target. Asked only with O(probe).
+    description: What proves a target. Asked only with O(ask=targets).
     type: list
     elements: dict
     default: []
@@ -166,13 +166,15 @@ options:
     type: list
     elements: str
     default: []
-  probe:
+  ask:
     description:
-      - V(declared) probes the declared targets from this host, each at its own addresses, and asks nothing else. For hosts that
-        write, which need neither dnspython nor the provider's secrets for it.
+      - V(all) reads the names, asks the servers, and compares.
+      - V(targets) probes the declared targets from this host, each at its own addresses, and asks nothing else. For hosts that write, which
+        need neither dnspython nor the provider's secrets for it.
+      - V(nothing) judges the declaration alone.
     type: str
-    choices: ["no", declared]
-    default: "no"
+    choices: [all, targets, nothing]
+    default: all
 attributes:
   check_mode:
     description: Reads as ever. The canary of a probe is written and removed.
@@ -188,43 +190,43 @@ EXAMPLES = r"""
   register: __names
 
 - name: See whether every writer can write to where the write name will lead
-  dns_split_info: "{{ declaration | combine({'probe': 'declared'}) }}"
+  dns_split_info: "{{ declaration | combine({'ask': 'targets'}) }}"
   register: __writers
 """
 
 RETURN = r"""
 drift:
   description: What is not as declared, and what servers say otherwise; empty is good.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: list
   elements: str
 live:
   description: What the provider has at both names.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: dict
   sample: {"media.example.org.": [{"type": "A", "ttl": 300, "values": ["192.0.2.21"]}]}
 owners:
   description: Who owns each name; a name that is not there is nobody's.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: dict
 servers:
   description: What each authoritative server says, compared with the provider.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: list
   elements: str
   sample: ["ns1.example.org. (192.0.2.53): as wanted"]
 observed:
   description: What resolvers say.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: list
   elements: str
 record:
   description: The record of a move, empty without one.
-  returned: without O(probe=declared)
+  returned: with O(ask=all)
   type: dict
 probes:
   description: What is wrong at the declared targets; empty is good.
-  returned: with O(probe=declared)
+  returned: with O(ask=targets)
   type: list
   elements: str
 """
@@ -233,7 +235,7 @@ SPEC: dict[str, Any] = {
     **DECLARATION,
     "endpoints": {"type": "list", "elements": "str", "default": []},
     "resolvers": {"type": "list", "elements": "str", "default": []},
-    "probe": {"type": "str", "choices": ["no", "declared"], "default": "no"},
+    "ask": {"type": "str", "choices": ["all", "targets", "nothing"], "default": "all"},
 }
 
 
@@ -250,8 +252,10 @@ def recorded(module: AnsibleModule, world: RealWorld) -> Record | None:
 
 
 def probe(module: AnsibleModule) -> None:
-    """Probe the declared targets."""
+    """Judge the declaration, and probe its targets if that is asked for."""
     world = dns_world.prober(module.params)
+    if module.params["ask"] == "nothing":
+        module.exit_json(changed=False)
     roles = {entry.role for entry in world.probes}
     faults = [
         fault for side in world.split.sides if side.role in roles for fault in world.probe(side.role, side.records)
@@ -280,10 +284,10 @@ def main() -> None:
     """Look, and tell."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        if module.params["probe"] == "declared":
-            probe(module)
-        else:
+        if module.params["ask"] == "all":
             look(module)
+        else:
+            probe(module)
     except (Mistake, Unanswered, Refused, Raced, Ambiguous, Failed, etcd.Unanswered) as error:
         module.fail_json(msg=str(error))
 

@@ -72,11 +72,12 @@ def judge(survey: Survey, wanted: Picture) -> Verdict:
 
 def _judge(answers: Sequence[Asked], name: str, wanted: frozenset[RecordSet], rounds: int) -> list[str]:
     here = [one for one in answers if one.name == name]
+    # First, because whoever gave no answer is not asked again.
+    if failed := [one for one in here if one.error]:
+        return [f"{name}: {failed[0].error}"]
     if len(here) < rounds:
         return [f"{name}: answered {len(here)} of {rounds} times"]
     for one in here:
-        if one.error:
-            return [f"{name}: {one.error}"]
         if not one.authoritative:
             return [f"{name}: answered without authority"]
         if one.records != wanted:

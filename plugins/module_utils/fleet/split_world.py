@@ -80,10 +80,8 @@ def limits_of(params: Mapping[str, Any]) -> Limits:
             f"bake {limits.bake:g} must be at least twice the transit_ttl {params['transit_ttl']}: until then hardly anybody has come to "
             "the new target who could find it broken"
         )
-    if not 0 < limits.bake_interval <= limits.bake:
-        wrong.append(f"bake_interval {limits.bake_interval:g} must lie between 0 and bake")
-    if limits.failures < 1 or limits.converge_within <= 0:
-        wrong.append("failures must be 1 or more, converge_within more than 0")
+    if limits.failures < 1 or limits.converge_within <= 0 or limits.bake_interval <= 0:
+        wrong.append("failures must be 1 or more, converge_within and bake_interval more than 0")
     if wrong:
         raise Mistake("; ".join(wrong))
     return limits

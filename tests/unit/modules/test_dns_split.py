@@ -163,5 +163,8 @@ def test_info_probes_what_is_declared_without_a_provider(info: Run, monkeypatch:
         return ["no"]
 
     monkeypatch.setattr(dns_world.RealWorld, "probe", probe)
-    assert info(probe="declared", credentials={})["probes"] == ["no"]
+    assert info(ask="targets", credentials={})["probes"] == ["no"]
+    assert asked == ["write"]
+    assert "probes" not in info(ask="nothing", credentials={})
+    assert "both lead to" in info(ask="nothing", credentials={}, write={"name": "s3", "addresses": list(NEW)})["msg"]
     assert asked == ["write"]

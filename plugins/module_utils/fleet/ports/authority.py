@@ -78,7 +78,13 @@ class Authorities:
         return tuple(one for one in found if ipaddress.ip_address(one).version in self.families)
 
     def _ask(self, server: str, address: str, names: Sequence[str]) -> list[Asked]:
-        return [self._one(server, address, name) for _ in range(self.rounds) for name in names]
+        answers = []
+        for name in list(names) * self.rounds:
+            answers.append(self._one(server, address, name))
+            if answers[-1].error:
+                # One that is down would keep everybody waiting, once for each question.
+                break
+        return answers
 
     def _one(self, server: str, address: str, name: str) -> Asked:
         records: set[RecordSet] = set()

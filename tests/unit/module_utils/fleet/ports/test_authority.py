@@ -174,6 +174,13 @@ def test_nobody_at_an_address_is_a_failure_with_the_address() -> None:
     assert one.error.startswith("no answer")
 
 
+def test_a_server_that_gave_no_answer_is_not_asked_again() -> None:
+    with played(lambda reply: reply.set_rcode(dns.rcode.SERVFAIL)) as server:
+        [fault] = faults(server, rounds=3)
+        assert "SERVFAIL" in fault
+        assert len(server.queries) == 1
+
+
 def test_an_address_of_a_family_that_the_host_lacks_is_not_silently_good() -> None:
     with played() as server:
         both = Authorities(ZONE, {"ns1.": ("127.0.0.1", "2001:db8::53")}, families=(4,), port=server.port, rounds=1)
