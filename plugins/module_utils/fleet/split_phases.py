@@ -46,6 +46,10 @@ SAID = {
 }
 
 
+# Seconds between two looks at a target that has just failed one: sooner than usual, and not so soon that one hiccup fails them all.
+DOUBT = 5.0
+
+
 @dataclass(frozen=True)
 class Mover:
     """Makes the next step of a split."""
@@ -305,15 +309,15 @@ class Mover:
         return {**record.snapshot, **short}
 
     def _new_target_faults(self, record: Record) -> list[str]:
-        return [*self.world.verify(self._moved(record)).faults, *self._target_faults(record)]
+        # A server that is silent for a while (it restarts, perhaps) is no reason to go back: nobody is led astray by it.
+        return [*self.world.verify(self._moved(record)).otherwise, *self._target_faults(record)]
 
     def _doubt(self, record: Record, faults: list[str]) -> Outcome:
         record = replace(record, failures=record.failures + 1)
         why = "; ".join(faults)
         if record.failures < self.limits.failures:
-            return Outcome(
-                record, f"{record.failures} of {self.limits.failures} checks in a row failed: {why}", pause=1.0
-            )
+            said = f"{record.failures} of {self.limits.failures} checks in a row failed: {why}"
+            return Outcome(record, said, pause=min(self.limits.bake_interval, DOUBT))
         return self._intend_restore(
             record, f"the new target failed {record.failures} times in a row: {why}", asked=False
         )

@@ -46,6 +46,8 @@ class Verdict:
 
     faults: tuple[str, ...]
     table: tuple[str, ...] = ()
+    # The faults of those who gave an answer: silence proves nothing, but it contradicts nothing either.
+    otherwise: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -57,7 +59,7 @@ def judge(survey: Survey, wanted: Picture) -> Verdict:
     """Say whether every server, at every address, gave exactly the wanted answers for each name, every time."""
     if not survey.servers:
         return Verdict(("no authoritative server is known, so nothing is proven",))
-    faults, table = [], []
+    faults, table, otherwise = [], [], []
     for server, addresses in sorted(survey.servers.items()):
         if not addresses:
             faults.append(f"{server}: has no address, so it could not be asked")
@@ -65,9 +67,11 @@ def judge(survey: Survey, wanted: Picture) -> Verdict:
         for address in addresses:
             here = [one for one in survey.answers if (one.server, one.address) == (server, address)]
             wrong = [fault for name in sorted(wanted) for fault in _judge(here, name, wanted[name], survey.rounds)]
-            faults += [f"{server} ({address}): {fault}" for fault in wrong]
+            mine = [f"{server} ({address}): {fault}" for fault in wrong]
+            faults += mine
+            otherwise += [] if any(one.error for one in here) else mine
             table.append(f"{server} ({address}): {'; '.join(wrong) or 'as wanted'}")
-    return Verdict(tuple(faults), tuple(table))
+    return Verdict(tuple(faults), tuple(table), tuple(otherwise))
 
 
 def _judge(answers: Sequence[Asked], name: str, wanted: frozenset[RecordSet], rounds: int) -> list[str]:

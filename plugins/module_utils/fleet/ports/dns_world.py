@@ -24,7 +24,8 @@ from ..split_verify import Verdict
 from ..split_verify import judge as judge_survey
 from . import authority, web
 from .authority import Authorities
-from .dns_provider import Capabilities, Provider, Reading, Receipt, Refused, provider
+from .dns_provider import Capabilities, Provider, Reading, Receipt, Refused, Unanswered, provider
+from .rfc2136 import HAS_DNSPYTHON
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -123,6 +124,10 @@ class RealWorld:
 
 def connect(params: Mapping[str, Any]) -> RealWorld:
     """Return the world that the parameters of dns_split describe; what is declared is judged by what the provider can do."""
+    if not HAS_DNSPYTHON:
+        raise Unanswered(
+            "dnspython is missing on this host (apt: python3-dnspython): nobody else asks the zone's servers"
+        )
     options = {**params["provider_options"], **params["credentials"], "zone": params["zone"]}
     there = provider(params["provider"], options)
     split = parse(params, there.capabilities.min_ttl, there.capabilities.max_ttl)

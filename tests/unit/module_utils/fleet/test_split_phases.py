@@ -199,6 +199,19 @@ def test_a_target_that_breaks_while_it_is_watched_is_left_again() -> None:
     assert leads_to(run) == {*OLD}
 
 
+def test_a_server_that_is_silent_is_no_reason_to_go_back_and_one_that_says_otherwise_is() -> None:
+    run = stopped_at("baking")
+    run.world.zone.servers["ns2"].error = "no answer"
+    for _ in range(5):
+        assert "is well" in run.once().did
+    run.world.zone.servers["ns2"].error = ""
+    run.world.zone.servers["ns2"].stuck = 0
+    while not (outcome := run.once()).did.startswith("decided: restore"):
+        assert "checks in a row failed: ns2" in outcome.did
+    run.world.zone.servers["ns2"].stuck = None
+    assert run.run().failed
+
+
 def test_a_single_failure_is_no_reason_to_go_back() -> None:
     run = stopped_at("converged")
     run.world.healthy -= {NEW[0]}

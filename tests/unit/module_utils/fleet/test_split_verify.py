@@ -35,6 +35,14 @@ def test_each_round_counts() -> None:
     assert faults(GOOD, GOOD, rounds=2) == ()
 
 
+def test_who_is_silent_says_nothing_otherwise() -> None:
+    silent = replace(GOOD, address="10.0.0.9", error="no answer")
+    wrong = replace(GOOD, records=frozenset())
+    verdict = judge(Survey({"ns1.": ("10.0.0.1", "10.0.0.9")}, (wrong, silent), 1), {MEDIA: WANTED})
+    assert len(verdict.faults) == 2
+    assert [fault.partition(":")[0] for fault in verdict.otherwise] == ["ns1. (10.0.0.1)"]
+
+
 def test_an_answer_without_authority_is_none() -> None:
     assert "without authority" in faults(replace(GOOD, authoritative=False))[0]
 
