@@ -6,6 +6,7 @@ Documented in plugins/modules/dns_split.py. Self-contained: a plugin of the cont
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from ansible.utils.display import Display
 OWN = ("wait", "endpoints", "on_controller")
 # Seconds between two lines that say how long it still waits.
 TELL_EVERY = 30.0
+# Seconds between two looks whether anybody is left to work for.
+LONGEST_SLEEP = 5.0
 
 
 class Stop(Exception):
@@ -38,6 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Go on from the ledger."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
+        self._parent = os.getppid()
         own = {key: self._task.args.get(key) for key in OWN}
         if not own["endpoints"] or not self._task.args.get("id"):
             raise AnsibleActionFail(
@@ -57,6 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         done: list[str] = []
         changed = False
         while True:
+            self._be_wanted()
             step = self._step(record)
             if step.get("failed"):
                 raise Stop({**step, "changed": changed, "did": done})
@@ -69,6 +74,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if step.get("ready_at") and not wait:
                 raise Stop({**step, "changed": changed, "did": done, "pending": True})
             self._pause(float(step.get("pause") or 0), float(step.get("left") or 0))
+
+    def _be_wanted(self) -> None:
+        """Stop if ansible-playbook is gone: a task runs in a child, which outlives a parent that was killed, and the next run goes on."""
+        if os.getppid() != self._parent:
+            raise Stop(_failure("ansible-playbook is gone; its next run goes on from here.", {}))
 
     def _read(self) -> tuple[dict[str, Any], int]:
         found = self._ledger({"state": "read"})
@@ -124,10 +134,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _pause(self, seconds: float, left: float) -> None:
         """Wait, and say for how long still."""
         until = time.monotonic() + seconds
+        told = until - seconds - TELL_EVERY
         while (rest := until - time.monotonic()) > 0:
-            if left:
+            if left and until - rest - told >= TELL_EVERY:
+                told = until - rest
                 self._tell(f"{max(rest, left - (seconds - rest)):.0f} s left")
-            time.sleep(min(rest, TELL_EVERY))
+            time.sleep(min(rest, LONGEST_SLEEP))
+            self._be_wanted()
 
 
 def _true(given: Any, default: bool) -> bool:

@@ -88,7 +88,24 @@ def test_the_next_run_goes_on_from_the_ledger() -> None:
 
 def test_a_wait_is_waited_in_pieces(quiet: list[float]) -> None:
     Played([step("wait", 1, pause=70.0, left=70.0, ready_at="soon"), step("done", 1, over=True)]).run()
-    assert quiet == [30.0, 30.0, 10.0]
+    assert quiet == [5.0] * 14
+
+
+def test_a_wait_says_now_and_then_for_how_long_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(dns_split, "Display", lambda: SimpleNamespace(display=told.append))
+    Played([step("wait", 1, pause=70.0, left=70.0, ready_at="soon"), step("done", 1, over=True)]).run()
+    assert [line.rpartition(": ")[2] for line in told] == ["70 s left", "40 s left", "10 s left", "done"]
+
+
+def test_a_child_whose_ansible_playbook_was_killed_stops_before_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = iter([100, 100, 1])
+    monkeypatch.setattr(dns_split, "os", SimpleNamespace(getppid=lambda: next(parents)))
+    plugin = Played([step("a", 1), step("b", 2)])
+    result = plugin.run()
+    assert "is gone" in result["msg"]
+    assert len(plugin.steps) == 1
+    assert plugin.ledger[0] == {"n": 1}
 
 
 def test_who_does_not_want_to_wait_is_told_when_it_goes_on(quiet: list[float]) -> None:
