@@ -15,7 +15,7 @@ from ..module_utils.fleet.records import Mistake, diff
 from ..module_utils.fleet.split import lines
 from ..module_utils.fleet.split_phases import STATES, Mover
 from ..module_utils.fleet.split_preview import differences, preview
-from ..module_utils.fleet.split_record import Record, read
+from ..module_utils.fleet.split_record import OVER, Record, read
 from ..module_utils.fleet.split_spec import DECLARATION, LIMITS
 from ..module_utils.fleet.split_world import Limits, Refusal, limits_of
 
@@ -465,7 +465,8 @@ def main() -> None:
     except (Mistake, Refusal) as refusal:
         module.fail_json(msg=str(refusal), **told(record))
     except (Unanswered, Refused, Raced, Ambiguous, Failed) as error:
-        before = f" What there was before the move: {' | '.join(lines(record.snapshot))}." if record else ""
+        moving = record is not None and (record.phase not in OVER or record.intent is not None)
+        before = f" What there was before the move: {' | '.join(lines(record.snapshot))}." if record and moving else ""
         module.fail_json(msg=f"{error}.{before}", **told(record))
 
 

@@ -195,7 +195,7 @@ class Mover:
                 + "; ".join(faults)
                 + ". Put it back, or roll back and begin anew. The name was not moved."
             )
-        self._everywhere(low)
+        self._everywhere(low, "The name was not moved; only its TTL is short.")
         if faults := self._target_faults(record):
             raise Refusal(
                 "The new target is not ready: " + "; ".join(faults) + ". The name was not moved; only its TTL is short."
@@ -374,13 +374,11 @@ class Mover:
     def _live(self) -> Picture:
         return picture(self.world.read().records, self.split.names)
 
-    def _everywhere(self, wanted: Picture) -> None:
+    def _everywhere(self, wanted: Picture, so: str = "Nothing was written.") -> None:
         verdict = self.world.verify(wanted)
         if not verdict.ok:
             raise Refusal(
-                "Not all authoritative servers agree with the provider: "
-                + "; ".join(verdict.faults)
-                + ". Nothing was written."
+                "Not all authoritative servers agree with the provider: " + "; ".join(verdict.faults) + f". {so}"
             )
 
     def _probe(self, names: Iterable[str], image: Picture) -> list[str]:

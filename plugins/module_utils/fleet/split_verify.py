@@ -66,19 +66,19 @@ def judge(survey: Survey, wanted: Picture) -> Verdict:
             table.append(f"{server}: no address")
         for address in addresses:
             here = [one for one in survey.answers if (one.server, one.address) == (server, address)]
-            wrong = [fault for name in sorted(wanted) for fault in _judge(here, name, wanted[name], survey.rounds)]
+            silent = [f"{one.name}: {one.error}" for one in here if one.error][:1]
+            wrong = silent or [
+                fault for name in sorted(wanted) for fault in _judge(here, name, wanted[name], survey.rounds)
+            ]
             mine = [f"{server} ({address}): {fault}" for fault in wrong]
             faults += mine
-            otherwise += [] if any(one.error for one in here) else mine
+            otherwise += [] if silent else mine
             table.append(f"{server} ({address}): {'; '.join(wrong) or 'as wanted'}")
     return Verdict(tuple(faults), tuple(table), tuple(otherwise))
 
 
 def _judge(answers: Sequence[Asked], name: str, wanted: frozenset[RecordSet], rounds: int) -> list[str]:
     here = [one for one in answers if one.name == name]
-    # First, because whoever gave no answer is not asked again.
-    if failed := [one for one in here if one.error]:
-        return [f"{name}: {failed[0].error}"]
     if len(here) < rounds:
         return [f"{name}: answered {len(here)} of {rounds} times"]
     for one in here:

@@ -287,6 +287,14 @@ def test_a_rollback_that_was_cut_off_is_finished_by_whoever_comes_next() -> None
 # Servers
 
 
+def test_a_server_that_is_silent_right_before_the_cut_leaves_the_name_where_it_was() -> None:
+    run = stopped_at("waited")
+    run.world.zone.servers["ns2"].error = "no answer"
+    with pytest.raises(Refusal, match=r"ns2 .* no answer.*was not moved; only its TTL is short"):
+        run.run()
+    assert leads_to(run) == {*OLD}
+
+
 def test_a_stuck_server_is_found_before_anything_is_written() -> None:
     run = Run(world())
     run.world.zone.put({**run.world.zone.records, (S3, "A"): rrset(S3, "A", 299, *BUCKET)})
