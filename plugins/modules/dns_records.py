@@ -11,6 +11,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ports import rfc2136
+from ..module_utils.fleet.ports.dns_provider import Raced, Refused, Unanswered
 from ..module_utils.fleet.records import TYPES, Mistake, Plan, RecordSet, Wanted, batches, diff, parse, plan, zone_name
 
 DOCUMENTATION = r"""
@@ -175,11 +176,11 @@ class Zone:
 def server(module: AnsibleModule) -> rfc2136.Server:
     """Return the server with the key that was given or named."""
     if not rfc2136.HAS_DNSPYTHON:
-        raise rfc2136.Unanswered("dnspython is missing on this host (apt: python3-dnspython)")
+        raise Unanswered("dnspython is missing on this host (apt: python3-dnspython)")
     try:
         text = module.params["key"] or Path(module.params["key_file"]).read_text(encoding="ascii")
     except OSError as error:
-        raise rfc2136.Unanswered(f"the TSIG key cannot be read: {error}") from error
+        raise Unanswered(f"the TSIG key cannot be read: {error}") from error
     key = rfc2136.parse_key(text)
     return rfc2136.Server(module.params["server"], key, module.params["port"], module.params["timeout"])
 
@@ -190,7 +191,7 @@ def observe(module: AnsibleModule, zone: str) -> list[RecordSet]:
     while True:
         try:
             return server(module).read(zone)
-        except (rfc2136.Unanswered, rfc2136.Refused) as error:
+        except (Unanswered, Refused) as error:
             if module.check_mode:
                 module.warn(f"planned as if {zone} had no records: {error}")
                 return []
@@ -219,11 +220,11 @@ def apply(module: AnsibleModule, zone: Zone) -> None:
     for portion in batches(zone.plan.changes):
         try:
             primary.update(zone.name, portion)
-        except rfc2136.Unanswered as error:
+        except Unanswered as error:
             lost = error
     left = plan(primary.read(zone.name), zone.wanted, zone.name).changes
     if left:
-        raise rfc2136.Refused(
+        raise Refused(
             f"after the update {zone.name} still lacks: {'; '.join(change.describe() for change in left)}"
             + (f" ({lost})" if lost else "")
         )
@@ -242,7 +243,7 @@ def main() -> None:
         if not module.check_mode:
             for zone in (zone for zone in zones if zone.plan.changes):
                 apply(module, zone)
-    except (Mistake, ValueError, rfc2136.Unanswered, rfc2136.Refused, rfc2136.Raced) as error:
+    except (Mistake, ValueError, Unanswered, Refused, Raced) as error:
         module.fail_json(msg=str(error))
     changes = [change for zone in zones for change in zone.plan.changes]
     module.exit_json(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from .units import Unit
@@ -60,6 +60,8 @@ class Response:
     location: str
     body: str
     truncated: bool = False
+    # By their names in small letters.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_listen(text: str) -> Socket:

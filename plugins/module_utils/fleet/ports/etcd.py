@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One record in etcd: read it by the word of a majority, change it only if nobody else did."""
+"""Records in etcd: read them by the word of a majority, change one only if nobody else did."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def _pack(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def _unpack(text: str) -> str:
+    return base64.b64decode(text).decode("utf-8", "replace")
+
+
 def _ask(endpoints: Sequence[str], path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Ask one member after the other until one answers."""
     said = []
@@ -44,8 +48,15 @@ def read(endpoints: Sequence[str], key: str, timeout: float = 5.0) -> Record:
     found = _ask(endpoints, "range", {"key": _pack(key)}, timeout).get("kvs") or []
     if not found:
         return Record("", 0)
-    text = base64.b64decode(found[0].get("value", "")).decode("utf-8", "replace")
-    return Record(text, int(found[0]["mod_revision"]))
+    return Record(_unpack(found[0].get("value", "")), int(found[0]["mod_revision"]))
+
+
+def read_all(endpoints: Sequence[str], prefix: str, timeout: float = 5.0) -> dict[str, Record]:
+    """Read all keys that begin with a prefix."""
+    # The end of a range is its prefix with the last character one further.
+    body = {"key": _pack(prefix), "range_end": _pack(prefix[:-1] + chr(ord(prefix[-1]) + 1))}
+    found = _ask(endpoints, "range", body, timeout).get("kvs") or []
+    return {_unpack(one["key"]): Record(_unpack(one.get("value", "")), int(one["mod_revision"])) for one in found}
 
 
 def swap(endpoints: Sequence[str], key: str, seen: int, text: str | None, timeout: float = 5.0) -> bool:

@@ -28,21 +28,10 @@ except ImportError:
     HAS_DNSPYTHON = False
 
 from ..records import TYPES, Change, RecordSet
+from .dns_provider import Raced, Refused, Unanswered
 
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 LOST_RACE = ("NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN")
-
-
-class Unanswered(Exception):
-    """No usable answer came: the zone's state is as unknown as before."""
-
-
-class Refused(Exception):
-    """The server answered, and did nothing."""
-
-
-class Raced(Exception):
-    """A record that the plan was made on has changed since; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +74,11 @@ class Server:
             raise Unanswered(f"{self.address} gave no copy of {zone}: {error or type(error).__name__}") from error
         return list(_record_sets(copy))
 
-    def update(self, zone: str, changes: Sequence[Change]) -> None:
-        """Make the changes in one UPDATE: all of them, or, if what they were planned on has changed, none."""
+    def update(self, zone: str, changes: Sequence[Change], guards: Sequence[RecordSet] = ()) -> None:
+        """Make the changes in one UPDATE: all of them, or, if what they were planned on or a guard has changed, none."""
         message = self._message(zone, changes)
+        for guard in guards:
+            message.present(guard.name, *_rdataset(guard))
         try:
             answer = dns.query.tcp(message, self.address, port=self.port, timeout=self.timeout)
         except dns.tsig.PeerError as error:
@@ -160,11 +151,12 @@ def _rdata(kind: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
 def _record_sets(zone: dns.zone.Zone) -> Iterator[RecordSet]:
     for name, rdataset in zone.iterate_rdatasets():
         kind = dns.rdatatype.to_text(rdataset.rdtype)
-        values = frozenset(_text(kind, rdata) for rdata in rdataset)
+        values = frozenset(spelling(kind, rdata) for rdata in rdataset)
         yield RecordSet(name.to_text().lower(), kind, rdataset.ttl, values)
 
 
-def _text(kind: str, rdata: Any) -> str:
+def spelling(kind: str, rdata: Any) -> str:
+    """Return a value as the model spells it."""
     if kind == "TXT":
         return b"".join(rdata.strings).decode(errors="backslashreplace")
     text = str(rdata.to_text(relativize=False))

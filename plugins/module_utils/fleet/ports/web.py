@@ -21,6 +21,7 @@ def request(
     connect_to: tuple[str, int] | None,
     ca_file: str | None,
     timeout: float,
+    sent: bytes | None = None,
 ) -> Response:
     """Return what the server answered.
 
@@ -33,11 +34,12 @@ def request(
     try:
         connection.sock = _secured(plain, url, ca_file) if url.scheme == "https" else plain
         connection.request(
-            method, url.target, headers={"User-Agent": "upstairs-probe", **headers, "Connection": "close"}
+            method, url.target, body=sent, headers={"User-Agent": "upstairs-probe", **headers, "Connection": "close"}
         )
         answer = connection.getresponse()
         body, truncated = _body(answer, deadline)
-        return Response(answer.status, answer.reason, answer.getheader("Location") or "", body, truncated)
+        said = {name.lower(): value for name, value in answer.getheaders()}
+        return Response(answer.status, answer.reason, said.get("location", ""), body, truncated, said)
     finally:
         connection.close()
         plain.close()

@@ -7,7 +7,8 @@ import dns.message
 import dns.update
 import pytest
 
-from plugins.module_utils.fleet.ports.rfc2136 import Server, Unanswered, parse_key
+from plugins.module_utils.fleet.ports.dns_provider import Unanswered
+from plugins.module_utils.fleet.ports.rfc2136 import Server, parse_key
 from plugins.module_utils.fleet.records import Change, RecordSet
 
 ZONE = "example.org."

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ledger's hands, with an etcd that is played."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from plugins.module_utils.fleet.ports import etcd
+from plugins.module_utils.fleet.ports.rest import Answer
+from plugins.modules import fleet_ledger
+
+Run = Callable[..., dict[str, Any]]
+
+
+class PlayedEtcd:
+    """An etcd behind its JSON gateway. It can lose the answer to a change, before or after it is made."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[str, int]] = {}
+        self.revision = 10
+        self.lose = ""
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def put(self, key: str, text: str) -> None:
+        self.revision += 1
+        self.held[key] = (text, self.revision)
+
+    def ask(self, url: str, body: Mapping[str, Any], timeout: float) -> Answer:
+        if url.endswith("/range"):
+            start, end = (base64.b64decode(body.get(part, "")).decode() for part in ("key", "range_end"))
+            found = {k: v for k, v in self.held.items() if (start <= k < end if end else k == start)}
+            kvs = [{"key": pack(k), "value": pack(text), "mod_revision": str(at)} for k, (text, at) in found.items()]
+            return Answer(200, json.dumps({"kvs": kvs}))
+        self.meanwhile()
+        if self.lose == "before":
+            return Answer(0, "timed out")
+        done = self._change(body)
+        return Answer(0, "timed out") if self.lose == "after" else Answer(200, json.dumps({"succeeded": done}))
+
+    def _change(self, body: Mapping[str, Any]) -> bool:
+        [compare], [change] = body["compare"], body["success"]
+        key = base64.b64decode(compare["key"]).decode()
+        if str(self.held.get(key, ("", 0))[1]) != compare["mod_revision"]:
+            return False
+        if "request_put" in change:
+            self.put(key, base64.b64decode(change["request_put"]["value"]).decode())
+        else:
+            del self.held[key]
+        return True
+
+
+def pack(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> PlayedEtcd:
+    there = PlayedEtcd()
+    monkeypatch.setattr(etcd, "ask", there.ask)
+    return there
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(check: bool = False, **params: Any) -> dict[str, Any]:
+        arguments = {"endpoints": ["192.0.2.1:2379"], "name": "dns_split/media", **params, "_ansible_check_mode": check}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            fleet_ledger.main()
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return told
+
+    return run
+
+
+def test_what_is_stored_is_read_again_with_its_revision(run: Run, played: PlayedEtcd) -> None:
+    assert run(state="read")["revision"] == 0
+    stored = run(state="stored", value={"phase": "cut"}, revision=0)
+    assert stored["changed"]
+    assert stored["diff"]["after"] == '{"phase": "cut"}\n'
+    read = run(state="read")
+    assert (read["value"], read["revision"]) == ({"phase": "cut"}, stored["revision"])
+    assert run(state="removed", revision=stored["revision"])["changed"]
+    assert played.held == {}
+
+
+def test_check_mode_stores_nothing_and_refuses_the_same(run: Run, played: PlayedEtcd) -> None:
+    assert run(check=True, state="stored", value={}, revision=0)["changed"]
+    assert played.held == {}
+    assert run(check=True, state="stored", value={}, revision=4)["raced"]
+
+
+def test_who_is_late_is_told_and_stores_nothing(run: Run, played: PlayedEtcd) -> None:
+    played.meanwhile = lambda: played.put("/upstairs/ledger/dns_split/media", '{"phase": "theirs"}')
+    told = run(state="stored", value={"phase": "mine"}, revision=0)
+    assert told["raced"]
+    assert run(state="read")["value"] == {"phase": "theirs"}
+
+
+def test_an_answer_that_is_lost_after_the_change_is_looked_up(run: Run, played: PlayedEtcd) -> None:
+    played.lose = "after"
+    told = run(state="stored", value={"phase": "mine"}, revision=0)
+    assert told["changed"]
+    assert told["revision"] == 11
+
+
+def test_an_answer_that_is_lost_before_the_change_is_a_failure(run: Run, played: PlayedEtcd) -> None:
+    played.lose = "before"
+    told = run(state="stored", value={"phase": "mine"}, revision=0)
+    assert told["failed"]
+    assert not told["raced"]
+    assert "no majority" in told["msg"]
+
+
+def test_the_records_of_one_operation_are_listed(run: Run, played: PlayedEtcd) -> None:
+    played.put("/upstairs/ledger/dns_split/media", '{"phase": "cut"}')
+    played.put("/upstairs/ledger/dns_split/db", "scribble")
+    played.put("/upstairs/ledger/dns_split1/x", "{}")
+    played.put("/upstairs/lock", "{}")
+    listed = run(state="listed", name="dns_split")["records"]
+    assert list(listed) == ["dns_split/db", "dns_split/media"]
+    assert not listed["dns_split/db"]["readable"]
+    assert len(run(state="listed", name="")["records"]) == 3
+
+
+def test_a_record_that_cannot_be_read_is_told_from_none(run: Run, played: PlayedEtcd) -> None:
+    played.put("/upstairs/ledger/dns_split/media", "scribble")
+    assert not run(state="read")["readable"]
