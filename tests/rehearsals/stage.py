@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the lab's read name leads when a story begins, what an operator declares in it, and how all is put back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bin.programs import ROOT
+from bin.site import INVENTORY
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.tier import until
+
+# Seconds: an everyday TTL and a bake that are short enough to be waited for, and a transit TTL that is much shorter.
+TTL, TRANSIT, BAKE = 15, 3, 6
+KEY = "hmac-sha256:upstairs-update"
+
+
+def declared() -> dict[str, Any]:
+    """Return the split that the lab's inventory declares, its templates as they are."""
+    found = yaml.safe_load((INVENTORY / "group_vars" / "etcd" / "dns_split.yml").read_text())
+    split: dict[str, Any] = found["dns_split_splits"][0]
+    return split
+
+
+def edited(split: Mapping[str, Any], addresses: Sequence[str]) -> dict[str, Any]:
+    """Return what an operator writes to lead the read name elsewhere, and need not wait for long."""
+    changed = copy.deepcopy(dict(split))
+    changed["read"] = {"name": split["read"]["name"], "addresses": list(addresses)}
+    return {"dns_split_splits": [{**changed, "ttl": TTL, "transit_ttl": TRANSIT}], "dns_split_bake": BAKE}
+
+
+def update(
+    server: str, zone: str, key: str, name: str, addresses: Sequence[str], ttl: int, others: Sequence[str]
+) -> str:
+    """Return a script for knsupdate: the name leads there, and it and the others are nobody's, in one update."""
+    lines = [f"server {server}", f"zone {zone}.", f"key {key}", f"update delete {name}.{zone}. A"]
+    lines += [f"update add {name}.{zone}. {ttl} A {address}" for address in addresses]
+    lines += [f"update delete _upstairs-owner.{other}.{zone}. TXT" for other in (name, *others)]
+    return "\n".join([*lines, "send", ""])
+
+
+@dataclass
+class Stage:
+    """The split of the lab, moved by hand before and after a story. Nobody else moves it meanwhile."""
+
+    faults: Faults
+
+    def __post_init__(self) -> None:
+        self.site = self.faults.site
+        self.split = declared()
+        self.zone, self.name = str(self.split["zone"]), str(self.split["read"]["name"])
+        self.servers = [self.site.address(host) for host in self.site.hosts("nameserver")]
+
+    def lead(self, addresses: Sequence[str], ttl: int) -> None:
+        """Write the read name at the primary, behind the back of whoever moves it, and wait until all servers have it."""
+        primary = self.site.hosts("nameserver")[0]
+        key = f"{KEY} {self.site.secrets['tsig']}"
+        others = [str(self.split["write"]["name"])]
+        script = update(self.site.address(primary), self.zone, key, self.name, addresses, ttl, others)
+        done = self.faults.on(primary, "knsupdate", stdin=script)
+        assert done.returncode == 0, done.stderr
+        want = sorted(addresses)
+        until(lambda: all(self._said(one) == want for one in self.servers), f"{self.servers} say {want}", 30)
+
+    def _said(self, server: str) -> list[str]:
+        asker = self.site.hosts("nameserver")[0]
+        return sorted(
+            self.faults.on(asker, "kdig", "+short", f"@{server}", f"{self.name}.{self.zone}", "A").stdout.split()
+        )
+
+    def set_up(self, addresses: Sequence[str]) -> None:
+        """Let the read name lead to these edges, and be put back when the story is over, however it ends."""
+        self.faults.also("split", self._put_back)
+        self.lead(addresses, TTL)
+
+    def _put_back(self) -> None:
+        member = self.site.hosts("etcd")[0]
+        endpoint = f"http://{self.site.address(member)}:2379"
+        # What a story that failed in the middle left: its move, and the lock of its run.
+        for key in (f"/upstairs/ledger/dns_split/{self.split['id']}", "/upstairs/lock"):
+            done = self.faults.on(member, "etcdctl", "--endpoints", endpoint, "del", key)
+            assert done.returncode == 0, done.stderr
+        self.lead(self.site.edges, int(self.split["ttl"]))
+
+    def declare(self, *addresses: str) -> tuple[str, ...]:
+        """Write what an operator would, and return the arguments of the playbook."""
+        file: Path = ROOT / ".cache" / f"{self.site.name}-split-{'-'.join(addresses)}.json"
+        file.write_text(json.dumps(edited(self.split, addresses), indent=2))
+        return ("-e", f"@{file}", "-e", f"split={self.split['id']}")

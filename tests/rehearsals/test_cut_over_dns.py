@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The read name moves to other edges while people look at a picture by it, through a resolver that remembers: nobody notices.
+
+Two edges stand for two sets of them. Before each story the name leads to the first alone, with a TTL that can be waited for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+
+from bin.picture import picture
+from bin.programs import tail
+from tests.rehearsals.answers import row
+from tests.rehearsals.conftest import ROWS, Operate
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.names import Names, Watch
+from tests.rehearsals.operation import Operation
+from tests.rehearsals.readers import Readers, last_at
+from tests.rehearsals.resolver import Resolver, install
+from tests.rehearsals.stage import TRANSIT, TTL, Stage
+from tests.rehearsals.tier import until
+from tests.visitors import MEDIA, Site, Visitor
+
+# Where people and their resolver are; it serves none of the names that move.
+HOST = "yakko"
+# Seconds in which people may still come after the TTL: what was resolved is still to be read.
+GRACE = 10
+PLAYBOOK = "cut-over-dns.yml"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Two edges, what servers say of the name that leads to one of them, and the people who follow it."""
+
+    stage: Stage
+    names: Names
+    readers: Readers
+    old: str
+    new: str
+
+    def move_to_new(self) -> tuple[str, ...]:
+        """Declare that the name shall lead to the new edge, and return the arguments of the playbook."""
+        return self.stage.declare(self.new)
+
+    def waited(self, seen: Watch) -> float:
+        """Return the seconds between the last server's short TTL and the first server's new address."""
+        low = seen.began(((self.old,), TRANSIT), self.names.servers)
+        return seen.began(((self.new,), TRANSIT), self.names.servers)[0] - low[-1]
+
+
+@pytest.fixture(scope="module")
+def town(site: Site, sound_ground: None) -> Iterator[str]:
+    """Return the host with a resolver, and remove that when all stories are told."""
+    planted = Faults(site)
+    try:
+        install(planted, HOST)
+        yield HOST
+    finally:
+        planted.mend()
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, site: Site, faults: Faults, town: str) -> Iterator[Scene]:
+    stage = Stage(faults)
+    old, new = (site.address(host) for host in site.hosts("edge"))
+    png = picture(secrets.randbelow(256))
+    status = Visitor(site, old).post_status("to be looked at", secrets.token_hex(12), png)
+    path = urlsplit(status["media_attachments"][0]["url"]).path
+    stage.set_up([old])
+    with (
+        Resolver(faults, town, stage.zone, stage.servers),
+        Names(faults, town, MEDIA, stage.servers) as names,
+        Readers(faults, town, MEDIA, path, png) as readers,
+    ):
+        names.everywhere([old], TTL)
+        readers.all_at(old, 20)
+        yield Scene(stage, names, readers, old, new)
+    story = request.node.name.removeprefix("test_").replace("_", " ")
+    ROWS.append(row(story, readers.answers, None, readers.fault))
+
+
+def told(scene: Scene, operation: str, began: float, seconds: float) -> None:
+    """Print when servers changed what they say, for the runbook."""
+    for sight in scene.names.watch.sights:
+        if sight.at > began:
+            print(f"  {operation}: +{sight.at - began:5.1f} s  {sight.server} says {sight.lead}")
+    print(f"  {operation}: over after {seconds:.1f} s")
+
+
+def test_the_read_name_moves_to_other_edges_and_back_and_nobody_notices(site: Site, scene: Scene) -> None:
+    arguments, names, readers = scene.move_to_new(), scene.names, scene.readers
+    with Operation(site, PLAYBOOK, arguments) as cut:
+        moved = cut.wait()
+    assert moved.status == 0, tail(moved.output, 60)
+    told(scene, "cut", cut.began, moved.seconds)
+    readers.all_at(scene.new, TRANSIT + GRACE)
+    with Operation(site, PLAYBOOK, (*arguments, "-e", "rollback=true")) as rollback:
+        back = rollback.wait()
+    assert back.status == 0, tail(back.output, 60)
+    told(scene, "rollback", rollback.began, back.seconds)
+    readers.all_at(scene.old, TTL + GRACE)
+
+    old, new = (scene.old,), (scene.new,)
+    seen = names.judge((old, TTL), (old, TRANSIT), (new, TRANSIT), (new, TTL), (old, TTL))
+    assert scene.waited(seen) >= TTL, "it moved while caches could still hold the old answer for long"
+    cut_at = seen.began((new, TRANSIT), names.servers)
+    until_rollback = [answer for answer in readers.answers if answer.sent < rollback.began]
+    # Not only the old TTL, which has been waited out: that caches forget the old target after the short one is what the wait is for.
+    assert last_at(until_rollback, scene.old) <= cut_at[-1] + TRANSIT + GRACE
+    back_at = max(sight.at for sight in seen.sights if sight.lead == (old, TTL))
+    assert last_at(readers.answers, scene.new) <= back_at + TTL + GRACE
+    print(f"  the last read at the old edge {last_at(until_rollback, scene.old) - cut_at[0]:.1f} s after the cut")
+    print(f"  answered of what was due: {seen.shares(names.servers)}")
+    assert not readers.failures, readers.failures[:5]
+
+
+def test_a_new_edge_that_is_broken_is_refused_before_anything_is_written(
+    site: Site, operate: Operate, faults: Faults, scene: Scene
+) -> None:
+    faults.stop(site.hosts("edge")[1], "nginx")
+    refused = operate(PLAYBOOK, *scene.move_to_new())
+    assert refused.status != 0
+    assert "The new target is not ready" in refused.output, tail(refused.output, 40)
+    print(f"  refused after {refused.seconds:.1f} s")
+    scene.names.judge(((scene.old,), TTL))
+    assert not scene.readers.failures, scene.readers.failures[:5]
+
+
+def test_a_new_edge_that_breaks_right_after_the_cut_is_left_again_by_itself(
+    site: Site, faults: Faults, scene: Scene
+) -> None:
+    with Operation(site, PLAYBOOK, scene.move_to_new()) as cut:
+        scene.names.somewhere([scene.new])
+        scene.readers.strike()
+        faults.stop(site.hosts("edge")[1], "nginx")
+        left = cut.wait()
+    assert left.status != 0
+    assert "The move was turned back" in left.output, tail(left.output, 60)
+    told(scene, "cut", cut.began, left.seconds)
+    scene.readers.all_at(scene.old, TRANSIT + GRACE)
+
+    old, new = (scene.old,), (scene.new,)
+    seen = scene.names.judge((old, TTL), (old, TRANSIT), (new, TRANSIT), (old, TTL))
+    bad = scene.readers.failures
+    assert bad, "nobody met the broken edge: the story proves nothing"
+    assert all(answer.edge == scene.new for answer in bad), bad[:5]
+    back_at = max(sight.at for sight in seen.sights)
+    assert max(answer.sent for answer in bad) <= back_at + TRANSIT + GRACE
+    print(
+        f"  {len(bad)} reads met the broken edge, the last {max(a.sent for a in bad) - back_at:.1f} s after the way back"
+    )
+
+
+def test_a_move_that_is_killed_twice_is_finished_by_the_next_run_and_waits_as_long(site: Site, scene: Scene) -> None:
+    arguments, names, readers = scene.move_to_new(), scene.names, scene.readers
+    old, new = (scene.old,), (scene.new,)
+    with (
+        Operation(site, PLAYBOOK, arguments, "ada") as ada,
+        Operation(site, PLAYBOOK, arguments, "bob") as bob,
+    ):
+        refused = until(lambda: [one for one in (ada, bob) if one.over], "one of two operators is refused", 60)[0]
+        assert refused.wait().status != 0
+        assert "The fleet's lock is held" in refused.output, tail(refused.output, 40)
+        names.everywhere(old, TRANSIT)
+        (ada if refused is bob else bob).kill()
+        assert not names.watch.began((new, TRANSIT), names.servers), "it was killed too late, after the wait"
+        with Operation(site, PLAYBOOK, arguments, "cuts") as cuts:
+            names.somewhere(new)
+            cuts.lose_power()
+    with Operation(site, PLAYBOOK, arguments, "last") as last:
+        done = last.wait()
+    assert done.status == 0, tail(done.output, 60)
+    told(scene, "three runs", ada.began, last.began - ada.began + done.seconds)
+    readers.all_at(scene.new, TTL + GRACE)
+    seen = names.judge((old, TTL), (old, TRANSIT), (new, TRANSIT), (new, TTL))
+    assert scene.waited(seen) >= TTL, "a run that was killed made the wait shorter"
+    assert not readers.failures, readers.failures[:5]
