@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,20 @@ def declared() -> dict[str, Any]:
     return split
 
 
-def edited(split: Mapping[str, Any], addresses: Sequence[str]) -> dict[str, Any]:
+def edited(split: Mapping[str, Any], addresses: Sequence[str], ttl: int = TTL) -> dict[str, Any]:
     """Return what an operator writes to lead the read name elsewhere, and need not wait for long."""
     changed = copy.deepcopy(dict(split))
     changed["read"] = {"name": split["read"]["name"], "addresses": list(addresses)}
-    return {"dns_split_splits": [{**changed, "ttl": TTL, "transit_ttl": TRANSIT}], "dns_split_bake": BAKE}
+    return {"dns_split_splits": [{**changed, "ttl": ttl, "transit_ttl": TRANSIT}], "dns_split_bake": BAKE}
 
 
-def update(
-    server: str, zone: str, key: str, name: str, addresses: Sequence[str], ttl: int, others: Sequence[str]
-) -> str:
-    """Return a script for knsupdate: the name leads there, and it and the others are nobody's, in one update."""
-    lines = [f"server {server}", f"zone {zone}.", f"key {key}", f"update delete {name}.{zone}. A"]
-    lines += [f"update add {name}.{zone}. {ttl} A {address}" for address in addresses]
-    lines += [f"update delete _upstairs-owner.{other}.{zone}. TXT" for other in (name, *others)]
+def update(server: str, zone: str, key: str, leads: Mapping[str, Sequence[str]], ttl: int) -> str:
+    """Return a script for knsupdate: names lead there, and are nobody's, in one update."""
+    lines = [f"server {server}", f"zone {zone}.", f"key {key}"]
+    for name, addresses in leads.items():
+        lines.append(f"update delete {name}.{zone}. A")
+        lines += [f"update add {name}.{zone}. {ttl} A {address}" for address in addresses]
+        lines.append(f"update delete _upstairs-owner.{name}.{zone}. TXT")
     return "\n".join([*lines, "send", ""])
 
 
@@ -59,24 +59,30 @@ class Stage:
         self.servers = [self.site.address(host) for host in self.site.hosts("nameserver")]
 
     def lead(self, addresses: Sequence[str], ttl: int) -> None:
-        """Write the read name at the primary, behind the back of whoever moves it, and wait until all servers have it."""
+        """Write both names at the primary, behind the back of whoever moves them, and wait until all servers have them."""
         primary = self.site.hosts("nameserver")[0]
         key = f"{KEY} {self.site.secrets['tsig']}"
-        others = [str(self.split["write"]["name"])]
-        script = update(self.site.address(primary), self.zone, key, self.name, addresses, ttl, others)
-        done = self.faults.on(primary, "knsupdate", stdin=script)
-        assert done.returncode == 0, done.stderr
-        want = sorted(addresses)
-        until(lambda: all(self._said(one) == want for one in self.servers), f"{self.servers} say {want}", 30)
-
-    def _said(self, server: str) -> list[str]:
-        asker = self.site.hosts("nameserver")[0]
-        return sorted(
-            self.faults.on(asker, "kdig", "+short", f"@{server}", f"{self.name}.{self.zone}", "A").stdout.split()
+        # A move gives both names its TTLs, so both are put back.
+        stores = [self.site.address(host) for host in self.site.hosts("object_store")]
+        leads = {self.name: addresses, str(self.split["write"]["name"]): stores}
+        done = self.faults.on(
+            primary, "knsupdate", stdin=update(self.site.address(primary), self.zone, key, leads, ttl)
         )
+        assert done.returncode == 0, done.stderr
+        want = {(name, str(ttl), address) for name, values in leads.items() for address in values}
+        until(lambda: all(self._said(one, leads) == want for one in self.servers), f"{self.servers} say {want}", 30)
+
+    def _said(self, server: str, names: Iterable[str]) -> set[tuple[str, str, str]]:
+        """Return name, TTL and address of each record that a server has at these names."""
+        asker, found = self.site.hosts("nameserver")[0], set()
+        for name in names:
+            words = ("kdig", "+noall", "+answer", f"@{server}", f"{name}.{self.zone}", "A")
+            lines = [line.split() for line in self.faults.on(asker, *words).stdout.splitlines()]
+            found |= {(name, line[1], line[4]) for line in lines if line[3:4] == ["A"]}
+        return found
 
     def set_up(self, addresses: Sequence[str]) -> None:
-        """Let the read name lead to these edges, and be put back when the story is over, however it ends."""
+        """Let the read name lead to these edges, and both names be put back when the story is over, however it ends."""
         self.faults.also("split", self._put_back)
         self.lead(addresses, TTL)
 
@@ -89,8 +95,8 @@ class Stage:
             assert done.returncode == 0, done.stderr
         self.lead(self.site.edges, int(self.split["ttl"]))
 
-    def declare(self, *addresses: str) -> tuple[str, ...]:
+    def declare(self, *addresses: str, ttl: int = TTL) -> tuple[str, ...]:
         """Write what an operator would, and return the arguments of the playbook."""
         file: Path = ROOT / ".cache" / f"{self.site.name}-split-{'-'.join(addresses)}.json"
-        file.write_text(json.dumps(edited(self.split, addresses), indent=2))
+        file.write_text(json.dumps(edited(self.split, addresses, ttl), indent=2))
         return ("-e", f"@{file}", "-e", f"split={self.split['id']}")

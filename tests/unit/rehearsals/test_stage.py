@@ -18,10 +18,8 @@ def test_an_operator_changes_the_addresses_and_the_times_and_keeps_every_probe()
 
 
 def test_the_stage_is_set_by_one_update() -> None:
-    script = update(
-        "192.0.2.53", "example.org", "hmac-sha256:key secret", "media", ["192.0.2.1", "192.0.2.2"], 15, ["s3"]
-    )
-    assert script.splitlines() == [
+    leads = {"media": ["192.0.2.1", "192.0.2.2"], "s3": ["192.0.2.9"]}
+    assert update("192.0.2.53", "example.org", "hmac-sha256:key secret", leads, 15).splitlines() == [
         "server 192.0.2.53",
         "zone example.org.",
         "key hmac-sha256:key secret",
@@ -29,6 +27,8 @@ def test_the_stage_is_set_by_one_update() -> None:
         "update add media.example.org. 15 A 192.0.2.1",
         "update add media.example.org. 15 A 192.0.2.2",
         "update delete _upstairs-owner.media.example.org. TXT",
+        "update delete s3.example.org. A",
+        "update add s3.example.org. 15 A 192.0.2.9",
         "update delete _upstairs-owner.s3.example.org. TXT",
         "send",
     ]
