@@ -102,7 +102,7 @@ class Mover:
             raise Refusal("There is no move to finish. Ask for state=present to begin one.")
         names = moving(live, final)
         self._refuse_moves(live, names)
-        return self._observed(reading, live, names)
+        return self._observed(reading, live, names, previous.held(self.world.now()) if previous else 0)
 
     def _refuse_drift(self, previous: Record | None, live: Picture) -> None:
         if previous is None or self.limits.adopt:
@@ -127,7 +127,17 @@ class Mover:
             if faults:
                 raise Refusal("Nothing was written: " + "; ".join(faults) + ".")
 
-    def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...]) -> Outcome:
+    def _anew(self, record: Record) -> Outcome:
+        """Look again, since nothing was written yet. What caches may hold of the other look still counts."""
+        again = self._begin(None)
+        if again.record is not None:
+            return replace(again, record=_remember(again.record, record))
+        # Without us it is as declared: a record that stays would be a move under way, which no run ever ends.
+        now, final = self.world.now(), self.split.final()
+        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), ended=now)
+        return replace(again, record=done.told(now, again.did))
+
+    def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...], held: int) -> Outcome:
         now = self.world.now()
         final = self.split.final()
         old = [record.ttl for name in names for record in live[name]]
@@ -138,7 +148,7 @@ class Mover:
             snapshot=live,
             moving=names,
             transit_ttl=self.split.transit_ttl,
-            old_ttl=max(old, default=0),
+            old_ttl=max([held, *old]),
             absent=absent,
         )
         said = (
@@ -148,7 +158,7 @@ class Mover:
 
     def _another_wish(self, record: Record) -> Outcome:
         if record.phase in (OBSERVED, PREPARED):
-            return self._begin(None)
+            return self._anew(record)
         raise Refusal(
             f"A move is under way ({record.phase}) to {' and '.join(lines(record.desired))}, which is not what is declared now. Finish it "
             "with the old declaration, or roll it back, before the next one."
@@ -162,10 +172,7 @@ class Mover:
     def _decide_lowering(self, record: Record) -> Outcome:
         live = self._live()
         if live != record.snapshot:
-            # Nothing was written yet, so looking again is safe; what caches may hold of the other look still counts.
-            again = self._begin(None)
-            fresh = again.record
-            return again if fresh is None else replace(again, record=_remember(fresh, record))
+            return self._anew(record)
         if not record.moving:
             return self._intend(record, FINISH, live, record.desired)
         want = {name: lowered(live[name], record.transit_ttl) if name in record.moving else live[name] for name in live}
@@ -271,6 +278,7 @@ class Mover:
         if failed:
             said += f"; it was rolled back because {record.reason}"
         over = record.phase in OVER
+        record = replace(record, ended=now if over else None)
         return Outcome(record.told(now, said), said, over=over, changed=True, failed=failed)
 
     # After the cut
@@ -338,10 +346,9 @@ class Mover:
             self._everywhere(self._live())
             return Outcome(record, "it is rolled back already", over=True)
         if record.phase in (OBSERVED, PREPARED) and record.intent is None:
-            record = replace(record, phase=ROLLED_BACK, reason="asked for", asked=True)
-            return Outcome(
-                record.told(self.world.now(), "given up before anything was written"), "nothing was written", over=True
-            )
+            now = self.world.now()
+            record = replace(record, phase=ROLLED_BACK, reason="asked for", asked=True, ended=now)
+            return Outcome(record.told(now, "given up before anything was written"), "nothing was written", over=True)
         old = _restorable(record)
         if not old:
             raise Refusal("There was nothing at these names before, so there is nothing to go back to.")

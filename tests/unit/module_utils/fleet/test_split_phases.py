@@ -600,3 +600,53 @@ def test_the_plan_refuses_what_the_move_would_refuse() -> None:
     run = Run(world(owner=""))
     with pytest.raises(Refusal, match="adopt"):
         preview(run.split, "present", run.world, run.limits, None)
+
+
+def test_a_ttl_that_was_long_until_just_now_is_waited_for_although_the_zone_has_forgotten_it() -> None:
+    here = world(media=(rrset(MEDIA, "A", 3600, OLD[0]), rrset(MEDIA, "AAAA", 3600, OLD[1])))
+    only_the_ttl = Run(here, split=split(read_to=OLD, ttl=20))
+    only_the_ttl.run()
+    assert ttls(only_the_ttl) == {20}
+    here.zone.clock.advance(600)
+    then = Run(here, split=split(ttl=20), ledger=only_the_ttl.ledger)
+    then.run("prepared")
+    assert then.once("prepared").pause == 0
+    assert (then.ledger or {})["wait"] == pytest.approx(3000, abs=5)
+    here.zone.clock.advance(3600)
+    then.run()
+    assert leads_to(then) == {*NEW}
+
+
+def test_a_ttl_that_was_long_some_time_ago_is_not_waited_for() -> None:
+    here = world(media=(rrset(MEDIA, "A", 3600, OLD[0]), rrset(MEDIA, "AAAA", 3600, OLD[1])))
+    only_the_ttl = Run(here, split=split(read_to=OLD, ttl=20))
+    only_the_ttl.run()
+    here.zone.clock.advance(3700)
+    then = Run(here, split=split(ttl=20), ledger=only_the_ttl.ledger)
+    then.run("prepared")
+    assert (then.ledger or {})["wait"] == 20
+
+
+def test_what_was_seen_before_another_wish_still_counts_for_the_wait() -> None:
+    run = stopped_at("prepared")
+    for kind, address in zip(("A", "AAAA"), OLD, strict=True):
+        short = rrset(MEDIA, kind, 5, address)
+        run.world.zone.put({**run.world.zone.records, (MEDIA, kind): short})
+    run.world.zone.clock.advance(10)
+    run.split = split(read_to=("192.0.2.2",))
+    run.run("prepared")
+    assert (run.ledger or {})["wait"] == 300
+
+
+@pytest.mark.parametrize("by", ["the declaration", "a hand"])
+def test_a_move_that_nobody_needs_any_more_before_its_first_write_is_over(by: str) -> None:
+    run = stopped_at("prepared")
+    if by == "a hand":
+        for kind, address in zip(("A", "AAAA"), NEW, strict=True):
+            run.world.zone.put({**run.world.zone.records, (MEDIA, kind): rrset(MEDIA, kind, 300, address)})
+        run.world.zone.clock.advance(10)
+    else:
+        run.split = split(read_to=OLD)
+    assert not run.run().changed
+    assert phase(run) == "finalised"
+    assert differences(run.split, run.world, run.limits, read(run.ledger, run.split)) == []
