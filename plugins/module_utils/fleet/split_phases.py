@@ -31,6 +31,7 @@ from .split_record import (
     VERIFIED,
     WAITED,
     Intent,
+    Moment,
     Record,
 )
 from .split_world import Limits, Outcome, Refusal, World
@@ -184,24 +185,37 @@ class Mover:
         now = self.world.now()
         passed = None if record.lowered is None else now.elapsed_since(record.lowered)
         if passed is None:
-            self._everywhere(self._low(record))
-            record = replace(record, lowered=now).told(now, "the clock went back, so the wait begins anew")
-            return Outcome(record, "the clock went back, so the wait begins anew", changed=False)
+            why = "the clock went back" if record.lowered else "the names are as they were again"
+            return self._begin_waiting(record, now, f"{why}, so the wait begins anew")
         left = record.wait - passed
         if left > 0:
             ready = replace(now, utc=now.utc + left, ticks=now.ticks + left)
             return Outcome(record, f"caches may hold the old answer for {left:.0f} s more", pause=left, ready_at=ready)
         return self._reach(record, WAITED, f"no cache can hold the old answer any more ({record.wait} s)")
 
-    def _decide_move(self, record: Record) -> Outcome:
+    def _wait_anew(self, record: Record, live: Picture, faults: list[str]) -> Outcome:
+        """Forget that the wait is over: what somebody else put there is in caches, also when it is put back."""
+        longest = max((one.ttl for name in record.moving for one in live[name]), default=0)
+        said = "somebody changed a name since its TTL was lowered, so the wait begins anew: " + "; ".join(faults)
+        record = replace(record, phase=TTL_LOWERED, lowered=None, wait=max(record.wait, longest))
+        return Outcome(record.told(self.world.now(), said), said, unknown=True)
+
+    def _begin_waiting(self, record: Record, now: Moment, why: str) -> Outcome:
         low = self._low(record)
-        live = self._live()
-        if faults := split_plan.drift(live, low):
+        if faults := split_plan.drift(self._live(), low):
             raise Refusal(
                 "Somebody changed a name since its TTL was lowered: "
                 + "; ".join(faults)
                 + ". Put it back, or roll back and begin anew. The name was not moved."
             )
+        self._everywhere(low, "The name was not moved; only its TTL is short.")
+        return Outcome(replace(record, lowered=now).told(now, why), why)
+
+    def _decide_move(self, record: Record) -> Outcome:
+        low = self._low(record)
+        live = self._live()
+        if faults := split_plan.drift(live, low):
+            return self._wait_anew(record, live, faults)
         self._everywhere(low, "The name was not moved; only its TTL is short.")
         if faults := self._target_faults(record):
             raise Refusal(
@@ -230,7 +244,7 @@ class Mover:
             raise Refusal(
                 f"After {passed:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
             )
-        return Outcome(record, f"not yet: {why}", pause=1.0)
+        return Outcome(record, f"not yet: {why}", pause=1.0, unknown=True)
 
     def _write(self, record: Record, intent: Intent) -> Outcome:
         """Write what is still missing of an intent, one batch at a time, and believe only what is read back."""

@@ -650,3 +650,41 @@ def test_a_move_that_nobody_needs_any_more_before_its_first_write_is_over(by: st
     assert not run.run().changed
     assert phase(run) == "finalised"
     assert differences(run.split, run.world, run.limits, read(run.ledger, run.split)) == []
+
+
+def test_what_somebody_changed_after_the_wait_and_put_back_is_waited_for_too() -> None:
+    run = stopped_at("waited")
+    here = run.world.zone
+    low = here.records
+    here.put({**low, (MEDIA, "A"): rrset(MEDIA, "A", 3600, "192.0.2.9")})
+    here.clock.advance(10)
+    with pytest.raises(Refusal, match=r"192\.0\.2\.9"):
+        run.run()
+    here.put(low)
+    here.clock.advance(10)
+    assert "anew" in run.once().did
+    assert run.once().pause == pytest.approx(3600)
+    run.run()
+    assert leads_to(run) == {*NEW}
+
+
+def test_the_plan_of_a_move_that_waits_for_a_server_ends_there_and_does_not_ask_for_ever() -> None:
+    run = Run(world())
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run()
+    seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
+    assert [said.partition(":")[0] for _, said in seen.steps] == ["not yet"]
+    assert "ns2" in seen.steps[0][1]
+
+
+def test_the_plan_leaves_it_to_the_move_to_remember_that_somebody_changed_a_name() -> None:
+    run = stopped_at("waited")
+    run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 3600, "192.0.2.9")})
+    seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
+    assert "192.0.2.9" in seen.steps[-1][1]
