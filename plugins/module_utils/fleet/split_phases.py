@@ -280,6 +280,10 @@ class Mover:
     def _converge(self, record: Record, intent: Intent) -> Outcome:
         self.world.settled(Receipt(intent.receipt))
         verdict = self.world.verify(intent.want)
+        if not verdict.ok and intent.write == RESTORE and self._lacks(intent.want):
+            # Nobody else can go back, so it is written again: only looking would never end.
+            again = replace(record, intent=replace(intent, written=None))
+            return Outcome(again, "somebody changed the names after they were put back, so they are put back again")
         if not verdict.ok:
             return self._not_yet(record, intent, "; ".join(verdict.faults))
         now = self.world.now()
@@ -294,6 +298,11 @@ class Mover:
         over = record.phase in OVER
         record = replace(record, ended=now if over else None)
         return Outcome(record.told(now, said), said, over=over, changed=True, failed=failed)
+
+    def _lacks(self, want: Picture) -> bool:
+        """Whether the provider itself has something else."""
+        live = self._live()
+        return any(records and live[name] != records for name, records in want.items())
 
     # After the cut
 

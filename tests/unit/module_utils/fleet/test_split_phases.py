@@ -688,3 +688,20 @@ def test_the_plan_leaves_it_to_the_move_to_remember_that_somebody_changed_a_name
     run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 3600, "192.0.2.9")})
     seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
     assert "192.0.2.9" in seen.steps[-1][1]
+
+
+def test_a_name_that_somebody_changes_while_it_is_put_back_is_put_back_again_hours_later_too() -> None:
+    run = stopped_at("converged")
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run("rolled_back")
+    run.between = lambda _: None
+    run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 300, "203.0.113.9")})
+    run.world.zone.clock.advance(10_000)
+    assert not run.run("rolled_back").failed
+    assert leads_to(run) == {*OLD}
