@@ -85,7 +85,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _be_alone(self, revision: int) -> None:
         """Stop if another run went on meanwhile: this machine may have slept for hours, and a step may write what was decided before."""
-        _, now = self._read()
+        asked = {"endpoints": self._endpoints, "name": self._name, "state": "read"}
+        answer = self._execute_module("fleet_ledger", module_args=asked, task_vars=self._variables)
+        # A ledger that is silent for a moment ends no watch of a day: what is decided next has to be stored anyway.
+        now = revision if answer.get("failed") else int(answer["revision"])
         if now != revision:
             raise Stop(
                 _failure(
