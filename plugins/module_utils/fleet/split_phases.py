@@ -320,10 +320,17 @@ class Mover:
         )
 
     def _bake(self, record: Record) -> Outcome:
-        if faults := self._new_target_faults(record):
-            return self._doubt(record, faults)
         now = self.world.now()
         passed = None if record.verified is None else now.elapsed_since(record.verified)
+        try:
+            faults = self._new_target_faults(record)
+        except Unanswered as error:
+            # A primary restarts in the day that a target is watched. Nothing was seen, so nothing ends here, well or badly.
+            if passed is not None and passed > self.limits.bake + self.limits.converge_within:
+                raise
+            return Outcome(record, f"not looked: {error}", pause=self.limits.bake_interval, unknown=True)
+        if faults:
+            return self._doubt(record, faults)
         if passed is None:
             return Outcome(replace(record, verified=now), "the clock went back, so the watch begins anew")
         left = self.limits.bake - passed

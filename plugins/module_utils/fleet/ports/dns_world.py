@@ -189,6 +189,7 @@ class Nobody:
 
 def prober(params: Mapping[str, Any]) -> RealWorld:
     """Return a world that can be probed from this host and not be read or written: that needs neither library nor secret."""
+    _refuse_mixed(params["provider_options"], params["credentials"])
     split = parse(params)
     probes = parse_probes(params["probes"], split)
     return RealWorld(split, Nobody(), authorities(params, split.zone), probes, params["timeout"])

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils.fleet.split import picture
+from plugins.module_utils.fleet.ports.dns_provider import Unanswered
+from plugins.module_utils.fleet.split import Picture, picture
 from plugins.module_utils.fleet.split_preview import differences, preview
 from plugins.module_utils.fleet.split_record import read
+from plugins.module_utils.fleet.split_verify import Verdict
 from plugins.module_utils.fleet.split_world import Limits, Outcome, Refusal
 from tests.unit.module_utils.fleet.dns_simulator import (
     ATOMIC,
@@ -705,3 +707,33 @@ def test_a_name_that_somebody_changes_while_it_is_put_back_is_put_back_again_hou
     run.world.zone.clock.advance(10_000)
     assert not run.run("rolled_back").failed
     assert leads_to(run) == {*OLD}
+
+
+def test_a_primary_that_restarts_while_the_target_is_watched_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_at("baking")
+    servers = run.world.verify
+    silent = iter([True, True])
+
+    def verify(wanted: Picture) -> Verdict:
+        if next(silent, False):
+            raise Unanswered("the primary gave no copy")
+        return servers(wanted)
+
+    monkeypatch.setattr(run.world, "verify", verify)
+    assert "no copy" in run.once().did
+    assert phase(run) == "baking"
+    run.run()
+    assert phase(run) == "finalised"
+
+
+def test_a_primary_that_stays_away_ends_the_watch_and_not_the_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_at("baking")
+
+    def verify(wanted: Picture) -> Verdict:
+        raise Unanswered("the primary gave no copy")
+
+    monkeypatch.setattr(run.world, "verify", verify)
+    with pytest.raises(Unanswered):
+        run.run()
+    assert phase(run) == "baking"
+    assert leads_to(run) == {*NEW}
