@@ -416,7 +416,7 @@ def show(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record
     """Say what would be done."""
     seen = preview(world.split, module.params["state"], world, limits, record)
     module.exit_json(
-        changed=bool(seen.changes),
+        changed=bool(seen.changes or seen.marked),
         over=True,
         did=[],
         plan=seen.table(),

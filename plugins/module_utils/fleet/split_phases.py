@@ -239,7 +239,11 @@ class Mover:
             return self._not_yet(record, intent, str(error))
 
     def _not_yet(self, record: Record, intent: Intent, why: str) -> Outcome:
-        passed = self.world.now().elapsed_since(intent.written or intent.decided)
+        now = self.world.now()
+        passed = now.elapsed_since(intent.written or intent.decided)
+        if passed is None and intent.written is not None:
+            # By a clock that went back the deadline would be years away.
+            record = replace(record, intent=replace(intent, written=now))
         if passed is not None and passed > self.limits.converge_within:
             raise Refusal(
                 f"After {passed:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"

@@ -80,6 +80,8 @@ class Preview:
 
     steps: tuple[tuple[float, str], ...]
     changes: tuple[Change, ...]
+    # Names that would only get their owner's mark are a change, too.
+    marked: tuple[str, ...] = ()
 
     def net(self) -> list[Change]:
         """Return what is different in the end, whatever there was on the way."""
@@ -108,7 +110,7 @@ def preview(split: Split, state: str, world: World, limits: Limits, record: Reco
         record = outcome.record
         steps.append((at, outcome.did))
         if outcome.over or outcome.unknown:
-            return Preview(tuple(steps), tuple(dry.written))
+            return Preview(tuple(steps), tuple(dry.written), tuple(sorted(dry.marked)))
         dry.skipped += _jump(outcome, dry.now())
     raise RuntimeError(f"the plan of {split.id} has no end after {MOST_STEPS} steps: {steps[-1][1]}")
 

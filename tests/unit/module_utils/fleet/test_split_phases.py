@@ -737,3 +737,27 @@ def test_a_primary_that_stays_away_ends_the_watch_and_not_the_move(monkeypatch: 
         run.run()
     assert phase(run) == "baking"
     assert leads_to(run) == {*NEW}
+
+
+def test_a_server_that_is_stuck_is_named_in_the_end_also_by_a_clock_that_went_back() -> None:
+    run = Run(world())
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run()
+    run.between = lambda _: None
+    run.world.zone.servers["ns2"].stuck = 0
+    run.world.zone.clock.reboot()
+    run.world.zone.clock.utc -= 1_000_000
+    with pytest.raises(Refusal, match="still not true that the TTL is short: ns2"):
+        run.run()
+
+
+def test_the_plan_to_mark_names_that_are_as_declared_is_the_plan_of_a_change() -> None:
+    run = Run(world(owner=""), split=split(read_to=OLD), limits=Limits(adopt=True))
+    seen = preview(run.split, "present", run.world, run.limits, None)
+    assert (seen.changes, seen.marked) == ((), (MEDIA, S3))
