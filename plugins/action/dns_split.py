@@ -73,12 +73,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 raise Stop(_ending(step, changed, done))
             if step.get("ready_at") and not wait:
                 raise Stop({**step, "changed": changed, "did": done, "pending": True})
-            self._pause(float(step.get("pause") or 0), float(step.get("left") or 0))
+            pause = float(step.get("pause") or 0)
+            self._pause(pause, float(step.get("left") or 0))
+            if pause and not self._task.check_mode:
+                self._be_alone(revision)
 
     def _be_wanted(self) -> None:
         """Stop if ansible-playbook is gone: a task runs in a child, which outlives a parent that was killed, and the next run goes on."""
         if os.getppid() != self._parent:
             raise Stop(_failure("ansible-playbook is gone; its next run goes on from here.", {}))
+
+    def _be_alone(self, revision: int) -> None:
+        """Stop if another run went on meanwhile: this machine may have slept for hours, and a step may write what was decided before."""
+        asked = {"endpoints": self._endpoints, "name": self._name, "state": "read"}
+        answer = self._execute_module("fleet_ledger", module_args=asked, task_vars=self._variables)
+        # A ledger that is silent for a moment ends no watch of a day: what is decided next has to be stored anyway.
+        now = revision if answer.get("failed") else int(answer["revision"])
+        if now != revision:
+            raise Stop(
+                _failure(
+                    f"Another run went on with {self._name} while this one waited (revision {now} and not {revision}). Find out who it is, "
+                    "and leave it to that run, or run this again when that one is over.",
+                    {},
+                )
+            )
 
     def _read(self) -> tuple[dict[str, Any], int]:
         found = self._ledger({"state": "read"})

@@ -146,7 +146,7 @@ options:
     default: {}
   credentials:
     description:
-      - The provider's secrets, from Ansible Vault. Never shown.
+      - The provider's secrets, from Ansible Vault, and nothing else. Never shown.
       - For V(rfc2136) C(key), a TSIG key with HMAC-SHA-256 or longer, instead of C(key_file).
       - For V(hcloud) C(token), which may read and write; without it E(HCLOUD_TOKEN) counts.
       - For V(route53) C(access_key), C(secret_key) and C(session_token) of somebody who may C(route53:ListHostedZonesByName),
@@ -190,7 +190,8 @@ options:
             description: A text that the body must contain.
             type: str
           headers:
-            description: Headers to send, such as C(Range) or C(Origin). Never shown.
+            description: Headers to send, such as C(Range) or C(Origin). No message repeats another one's value, but Ansible shows and
+              logs all of them as arguments of the task, so put no secret here.
             type: dict
             default: {}
           answers:
@@ -415,7 +416,7 @@ def show(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record
     """Say what would be done."""
     seen = preview(world.split, module.params["state"], world, limits, record)
     module.exit_json(
-        changed=bool(seen.changes),
+        changed=bool(seen.changes or seen.marked),
         over=True,
         did=[],
         plan=seen.table(),

@@ -114,7 +114,7 @@ options:
           method: {description: The method., type: str, default: GET}
           status: {description: The statuses that are good., type: list, elements: int, default: [200]}
           contains: {description: A text that the body must contain., type: str}
-          headers: {description: Headers to send. Never shown., type: dict, default: {}}
+          headers: {description: Headers to send; no secrets, type: dict, default: {}}
           answers: {description: Headers of the answer and what they must match., type: dict, default: {}}
           ca_file: {description: Certificates to trust., type: str}
       canary:

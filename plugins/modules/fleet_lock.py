@@ -131,7 +131,11 @@ def attempt(module: AnsibleModule) -> tuple[Seen, Plan | Refusal] | None:
     plan = decide(params, seen)
     if isinstance(plan, Plan) and plan.changes and not module.check_mode:
         text = plan.store.text() if plan.store else None
-        if not etcd.swap(params["endpoints"], params["key"], seen.revision, text):
+        try:
+            done = etcd.swap(params["endpoints"], params["key"], seen.revision, text)
+        except etcd.Unclear:
+            done = False
+        if not done:
             return None
     return seen, plan
 

@@ -31,6 +31,7 @@ from .split_record import (
     VERIFIED,
     WAITED,
     Intent,
+    Moment,
     Record,
 )
 from .split_world import Limits, Outcome, Refusal, World
@@ -102,7 +103,7 @@ class Mover:
             raise Refusal("There is no move to finish. Ask for state=present to begin one.")
         names = moving(live, final)
         self._refuse_moves(live, names)
-        return self._observed(reading, live, names)
+        return self._observed(reading, live, names, previous.held(self.world.now()) if previous else 0)
 
     def _refuse_drift(self, previous: Record | None, live: Picture) -> None:
         if previous is None or self.limits.adopt:
@@ -127,7 +128,17 @@ class Mover:
             if faults:
                 raise Refusal("Nothing was written: " + "; ".join(faults) + ".")
 
-    def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...]) -> Outcome:
+    def _anew(self, record: Record) -> Outcome:
+        """Look again, since nothing was written yet. What caches may hold of the other look still counts."""
+        again = self._begin(None)
+        if again.record is not None:
+            return replace(again, record=_remember(again.record, record))
+        # Without us it is as declared: a record that stays would be a move under way, which no run ever ends.
+        now, final = self.world.now(), self.split.final()
+        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), ended=now)
+        return replace(again, record=done.told(now, again.did))
+
+    def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...], held: int) -> Outcome:
         now = self.world.now()
         final = self.split.final()
         old = [record.ttl for name in names for record in live[name]]
@@ -138,7 +149,7 @@ class Mover:
             snapshot=live,
             moving=names,
             transit_ttl=self.split.transit_ttl,
-            old_ttl=max(old, default=0),
+            old_ttl=max([held, *old]),
             absent=absent,
         )
         said = (
@@ -148,7 +159,7 @@ class Mover:
 
     def _another_wish(self, record: Record) -> Outcome:
         if record.phase in (OBSERVED, PREPARED):
-            return self._begin(None)
+            return self._anew(record)
         raise Refusal(
             f"A move is under way ({record.phase}) to {' and '.join(lines(record.desired))}, which is not what is declared now. Finish it "
             "with the old declaration, or roll it back, before the next one."
@@ -162,10 +173,7 @@ class Mover:
     def _decide_lowering(self, record: Record) -> Outcome:
         live = self._live()
         if live != record.snapshot:
-            # Nothing was written yet, so looking again is safe; what caches may hold of the other look still counts.
-            again = self._begin(None)
-            fresh = again.record
-            return again if fresh is None else replace(again, record=_remember(fresh, record))
+            return self._anew(record)
         if not record.moving:
             return self._intend(record, FINISH, live, record.desired)
         want = {name: lowered(live[name], record.transit_ttl) if name in record.moving else live[name] for name in live}
@@ -177,24 +185,37 @@ class Mover:
         now = self.world.now()
         passed = None if record.lowered is None else now.elapsed_since(record.lowered)
         if passed is None:
-            self._everywhere(self._low(record))
-            record = replace(record, lowered=now).told(now, "the clock went back, so the wait begins anew")
-            return Outcome(record, "the clock went back, so the wait begins anew", changed=False)
+            why = "the clock went back" if record.lowered else "the names are as they were again"
+            return self._begin_waiting(record, now, f"{why}, so the wait begins anew")
         left = record.wait - passed
         if left > 0:
             ready = replace(now, utc=now.utc + left, ticks=now.ticks + left)
             return Outcome(record, f"caches may hold the old answer for {left:.0f} s more", pause=left, ready_at=ready)
         return self._reach(record, WAITED, f"no cache can hold the old answer any more ({record.wait} s)")
 
-    def _decide_move(self, record: Record) -> Outcome:
+    def _wait_anew(self, record: Record, live: Picture, faults: list[str]) -> Outcome:
+        """Forget that the wait is over: what somebody else put there is in caches, also when it is put back."""
+        longest = max((one.ttl for name in record.moving for one in live[name]), default=0)
+        said = "somebody changed a name since its TTL was lowered, so the wait begins anew: " + "; ".join(faults)
+        record = replace(record, phase=TTL_LOWERED, lowered=None, wait=max(record.wait, longest))
+        return Outcome(record.told(self.world.now(), said), said, unknown=True)
+
+    def _begin_waiting(self, record: Record, now: Moment, why: str) -> Outcome:
         low = self._low(record)
-        live = self._live()
-        if faults := split_plan.drift(live, low):
+        if faults := split_plan.drift(self._live(), low):
             raise Refusal(
                 "Somebody changed a name since its TTL was lowered: "
                 + "; ".join(faults)
                 + ". Put it back, or roll back and begin anew. The name was not moved."
             )
+        self._everywhere(low, "The name was not moved; only its TTL is short.")
+        return Outcome(replace(record, lowered=now).told(now, why), why)
+
+    def _decide_move(self, record: Record) -> Outcome:
+        low = self._low(record)
+        live = self._live()
+        if faults := split_plan.drift(live, low):
+            return self._wait_anew(record, live, faults)
         self._everywhere(low, "The name was not moved; only its TTL is short.")
         if faults := self._target_faults(record):
             raise Refusal(
@@ -218,12 +239,16 @@ class Mover:
             return self._not_yet(record, intent, str(error))
 
     def _not_yet(self, record: Record, intent: Intent, why: str) -> Outcome:
-        passed = self.world.now().elapsed_since(intent.written or intent.decided)
+        now = self.world.now()
+        passed = now.elapsed_since(intent.written or intent.decided)
+        if passed is None and intent.written is not None:
+            # By a clock that went back the deadline would be years away.
+            record = replace(record, intent=replace(intent, written=now))
         if passed is not None and passed > self.limits.converge_within:
             raise Refusal(
                 f"After {passed:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
             )
-        return Outcome(record, f"not yet: {why}", pause=1.0)
+        return Outcome(record, f"not yet: {why}", pause=1.0, unknown=True)
 
     def _write(self, record: Record, intent: Intent) -> Outcome:
         """Write what is still missing of an intent, one batch at a time, and believe only what is read back."""
@@ -259,6 +284,10 @@ class Mover:
     def _converge(self, record: Record, intent: Intent) -> Outcome:
         self.world.settled(Receipt(intent.receipt))
         verdict = self.world.verify(intent.want)
+        if not verdict.ok and intent.write == RESTORE and self._lacks(intent.want):
+            # Nobody else can go back, so it is written again: only looking would never end.
+            again = replace(record, intent=replace(intent, written=None))
+            return Outcome(again, "somebody changed the names after they were put back, so they are put back again")
         if not verdict.ok:
             return self._not_yet(record, intent, "; ".join(verdict.faults))
         now = self.world.now()
@@ -271,7 +300,13 @@ class Mover:
         if failed:
             said += f"; it was rolled back because {record.reason}"
         over = record.phase in OVER
+        record = replace(record, ended=now if over else None)
         return Outcome(record.told(now, said), said, over=over, changed=True, failed=failed)
+
+    def _lacks(self, want: Picture) -> bool:
+        """Whether the provider itself has something else."""
+        live = self._live()
+        return any(records and live[name] != records for name, records in want.items())
 
     # After the cut
 
@@ -289,10 +324,17 @@ class Mover:
         )
 
     def _bake(self, record: Record) -> Outcome:
-        if faults := self._new_target_faults(record):
-            return self._doubt(record, faults)
         now = self.world.now()
         passed = None if record.verified is None else now.elapsed_since(record.verified)
+        try:
+            faults = self._new_target_faults(record)
+        except Unanswered as error:
+            # A primary restarts in the day that a target is watched. Nothing was seen, so nothing ends here, well or badly.
+            if passed is not None and passed > self.limits.bake + self.limits.converge_within:
+                raise
+            return Outcome(record, f"not looked: {error}", pause=self.limits.bake_interval, unknown=True)
+        if faults:
+            return self._doubt(record, faults)
         if passed is None:
             return Outcome(replace(record, verified=now), "the clock went back, so the watch begins anew")
         left = self.limits.bake - passed
@@ -338,10 +380,9 @@ class Mover:
             self._everywhere(self._live())
             return Outcome(record, "it is rolled back already", over=True)
         if record.phase in (OBSERVED, PREPARED) and record.intent is None:
-            record = replace(record, phase=ROLLED_BACK, reason="asked for", asked=True)
-            return Outcome(
-                record.told(self.world.now(), "given up before anything was written"), "nothing was written", over=True
-            )
+            now = self.world.now()
+            record = replace(record, phase=ROLLED_BACK, reason="asked for", asked=True, ended=now)
+            return Outcome(record.told(now, "given up before anything was written"), "nothing was written", over=True)
         old = _restorable(record)
         if not old:
             raise Refusal("There was nothing at these names before, so there is nothing to go back to.")

@@ -80,6 +80,8 @@ class Preview:
 
     steps: tuple[tuple[float, str], ...]
     changes: tuple[Change, ...]
+    # Names that would only get their owner's mark are a change, too.
+    marked: tuple[str, ...] = ()
 
     def net(self) -> list[Change]:
         """Return what is different in the end, whatever there was on the way."""
@@ -95,7 +97,10 @@ class Preview:
 
 
 def preview(split: Split, state: str, world: World, limits: Limits, record: Record | None) -> Preview:
-    """Go through all steps from where the record stands. Refuses what the move itself would refuse."""
+    """Go through all steps from where the record stands, or those before what is up to others.
+
+    Refuses what the move itself would refuse. A server that lags is waited for by the move, and not here: here no time passes.
+    """
     dry = DryWorld(world)
     mover = Mover(split, state, dry, limits)
     steps: list[tuple[float, str]] = []
@@ -104,8 +109,8 @@ def preview(split: Split, state: str, world: World, limits: Limits, record: Reco
         outcome = mover.step(record)
         record = outcome.record
         steps.append((at, outcome.did))
-        if outcome.over:
-            return Preview(tuple(steps), tuple(dry.written))
+        if outcome.over or outcome.unknown:
+            return Preview(tuple(steps), tuple(dry.written), tuple(sorted(dry.marked)))
         dry.skipped += _jump(outcome, dry.now())
     raise RuntimeError(f"the plan of {split.id} has no end after {MOST_STEPS} steps: {steps[-1][1]}")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -72,6 +73,8 @@ class Record:
     lowered: Moment | None = None
     wait: int = 0
     verified: Moment | None = None
+    # When all servers were seen to serve the end: caches may hold what was served before it, counted from then.
+    ended: Moment | None = None
     # Checks of the new target that failed in a row.
     failures: int = 0
     # Why it is rolled back; ``asked`` tells that a person wanted it.
@@ -82,6 +85,17 @@ class Record:
     def told(self, now: Moment, what: str) -> Record:
         """Return the record with one more line of history."""
         return replace(self, history=(*self.history, f"{now}: {what}")[-KEPT:])
+
+    def held(self, now: Moment) -> int:
+        """Return for how many seconds caches may still hold what was served before this move was over."""
+        if self.ended is None:
+            return 0
+        served = (
+            record.ttl for shown in (self.snapshot, self.desired) for records in shown.values() for record in records
+        )
+        longest = max([self.old_ttl, *served])
+        passed = now.elapsed_since(self.ended)
+        return longest if passed is None else max(0, math.ceil(longest - passed))
 
     def data(self) -> dict[str, Any]:
         """Return what is stored."""
@@ -99,6 +113,7 @@ class Record:
             "lowered": _moment_data(self.lowered),
             "wait": self.wait,
             "verified": _moment_data(self.verified),
+            "ended": _moment_data(self.ended),
             "failures": self.failures,
             "reason": self.reason,
             "asked": self.asked,
@@ -178,6 +193,7 @@ def _read(data: Mapping[str, Any]) -> Record:
         lowered=_moment(data["lowered"]),
         wait=int(data["wait"]),
         verified=_moment(data["verified"]),
+        ended=_moment(data.get("ended")),
         failures=int(data["failures"]),
         reason=str(data["reason"]),
         asked=bool(data["asked"]),

@@ -97,5 +97,7 @@ class Outcome:
     changed: bool = False
     pause: float = 0.0
     ready_at: Moment | None = None
+    # What comes next is up to others, so that a plan cannot tell it.
+    unknown: bool = False
     # The move came to a bad end that it has put right as far as it could.
     failed: bool = False

@@ -180,3 +180,36 @@ def test_a_move_that_nobody_would_remember_is_not_begun(missing: str) -> None:
     plugin._task.args[missing] = None
     with pytest.raises(AnsibleActionFail, match="not begun"):
         plugin.run()
+
+
+def test_a_run_that_slept_while_another_went_on_does_not_write_what_was_decided_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin = Played([step("not yet", 1, pause=1.0), step("wrote", 2, over=True)])
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        plugin.ledger = ({"n": 9}, 9)
+
+    monkeypatch.setattr(dns_split, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    result = plugin.run()
+    assert result["failed"]
+    assert "Another run went on with dns_split/media" in result["msg"]
+    assert len(plugin.steps) == 1
+    assert plugin.ledger == ({"n": 9}, 9)
+
+
+def test_a_ledger_that_is_silent_while_nothing_is_stored_ends_no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = Played([step("well", 1, pause=10.0), step("well still", 1, over=True)])
+    plugin.ledger = ({"n": 1}, 4)
+    played = plugin._execute_module
+    reads = iter([False, True])
+
+    def silent(name: str, module_args: Mapping[str, Any], task_vars: Any) -> dict[str, Any]:
+        if module_args.get("state") == "read" and next(reads):
+            return {"failed": True, "msg": "no majority of etcd answers"}
+        return played(name, module_args, task_vars)
+
+    monkeypatch.setattr(plugin, "_execute_module", silent)
+    assert plugin.run()["did"] == ["well", "well still"]

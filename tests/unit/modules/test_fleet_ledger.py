@@ -117,6 +117,32 @@ def test_an_answer_that_is_lost_before_the_change_is_a_failure(run: Run, played:
     assert "no majority" in told["msg"]
 
 
+def test_a_change_that_a_member_made_and_did_not_tell_is_no_race_when_the_next_member_knows_it(
+    run: Run, played: PlayedEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_is_silent(url: str, body: Mapping[str, Any], timeout: float) -> Answer:
+        answer = played.ask(url, body, timeout)
+        return Answer(0, "timed out") if "192.0.2.1:" in url and url.endswith("/txn") else answer
+
+    monkeypatch.setattr(etcd, "ask", first_is_silent)
+    told = run(state="stored", value={"phase": "mine"}, revision=0, endpoints=["192.0.2.1:2379", "192.0.2.2:2379"])
+    assert told.get("changed"), told
+    assert told["revision"] == 11
+
+
+def test_who_is_late_and_hears_of_it_only_from_the_next_member_is_told_too(
+    run: Run, played: PlayedEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.meanwhile = lambda: played.put("/upstairs/ledger/dns_split/media", '{"phase": "theirs"}')
+
+    def first_is_down(url: str, body: Mapping[str, Any], timeout: float) -> Answer:
+        return Answer(0, "refused") if "192.0.2.1:" in url else played.ask(url, body, timeout)
+
+    monkeypatch.setattr(etcd, "ask", first_is_down)
+    told = run(state="stored", value={"phase": "mine"}, revision=0, endpoints=["192.0.2.1:2379", "192.0.2.2:2379"])
+    assert told["raced"]
+
+
 def test_the_records_of_one_operation_are_listed(run: Run, played: PlayedEtcd) -> None:
     played.put("/upstairs/ledger/dns_split/media", '{"phase": "cut"}')
     played.put("/upstairs/ledger/dns_split/db", "scribble")

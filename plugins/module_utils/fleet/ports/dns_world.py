@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..checks import Response, Url
+from ..checks import Response, Url, without
 from ..records import TTL_MAX, Change, Mistake, RecordSet, absolute
 from ..sigv4 import sign
 from ..split import Picture, Split, parse
@@ -27,6 +27,11 @@ from .authority import Authorities
 from .dns_provider import Capabilities, Provider, Reading, Receipt, Refused, Unanswered, provider
 from .rfc2136 import HAS_DNSPYTHON
 
+# What is secret of what a provider needs. Ansible hides every value of `credentials` wherever it appears, in the record as well, so
+# that nothing else may be there: of a TTL of 60 beside a timeout of 60 nothing would be left that can be read again.
+SECRETS = frozenset({"key", "token", "access_key", "secret_key", "session_token"})
+# Headers that are no secrets; of all others no message repeats the value.
+TELLING = ("accept", "host", "origin", "range")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -89,12 +94,12 @@ class RealWorld:
         if authority.is_name(at):
             return [f"{probe.name}: this host finds no address of {at}"]
         try:
-            return [f"{probe.name}: {fault}" for fault in self._ask(probe, at)]
+            return [f"{probe.name}: {without(fault, _secrets(probe))}" for fault in self._ask(probe, at)]
         except TimeoutError:
             return [f"{probe.name}: {at} gives no answer within {self.timeout:g} s"]
         except Exception as error:
             # Whatever it is, the target is not proven.
-            return [f"{probe.name}: at {at}: {web.explain(error, ca_file)}"]
+            return [f"{probe.name}: at {at}: {without(web.explain(error, ca_file), _secrets(probe))}"]
 
     def _ask(self, probe: Probe, at: str) -> list[str]:
         if probe.port is not None:
@@ -122,12 +127,31 @@ class RealWorld:
         return Moment(time.time(), BOOT_ID.read_text(encoding="ascii").strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
+def _secrets(probe: Probe) -> list[str]:
+    """Return what no message may repeat: messages are kept in the record."""
+    headers = probe.request.headers if probe.request else {}
+    keys = [probe.canary.keys.secret_key] if probe.canary else []
+    return [*keys, *(value.strip() for name, value in headers.items() if name.lower() not in TELLING)]
+
+
+def _refuse_mixed(options: Mapping[str, Any], credentials: Mapping[str, Any]) -> None:
+    shown, hidden = sorted(SECRETS & {*options}), sorted({*credentials} - SECRETS)
+    if shown:
+        raise Mistake(f"provider_options are shown and logged: {', '.join(shown)} belongs into credentials")
+    if hidden:
+        raise Mistake(
+            f"credentials hold {', '.join(sorted(SECRETS))} and nothing else: {', '.join(hidden)} belongs into provider_options, since "
+            "what is hidden would be cut out of the record too"
+        )
+
+
 def connect(params: Mapping[str, Any]) -> RealWorld:
     """Return the world that the parameters of dns_split describe; what is declared is judged by what the provider can do."""
     if not HAS_DNSPYTHON:
         raise Unanswered(
             "dnspython is missing on this host (apt: python3-dnspython): nobody else asks the zone's servers"
         )
+    _refuse_mixed(params["provider_options"], params["credentials"])
     options = {**params["provider_options"], **params["credentials"], "zone": params["zone"]}
     there = provider(params["provider"], options)
     split = parse(params, there.capabilities.min_ttl, there.capabilities.max_ttl)
@@ -165,6 +189,7 @@ class Nobody:
 
 def prober(params: Mapping[str, Any]) -> RealWorld:
     """Return a world that can be probed from this host and not be read or written: that needs neither library nor secret."""
+    _refuse_mixed(params["provider_options"], params["credentials"])
     split = parse(params)
     probes = parse_probes(params["probes"], split)
     return RealWorld(split, Nobody(), authorities(params, split.zone), probes, params["timeout"])

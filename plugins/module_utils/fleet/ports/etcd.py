@@ -15,6 +15,10 @@ class Unanswered(Exception):
     """No member answered with a majority behind it."""
 
 
+class Unclear(Unanswered):
+    """A member was asked for a change and was silent, and the next one says that the key has changed: by that, or by others."""
+
+
 @dataclass(frozen=True)
 class Record:
     """What a key holds, and the revision of its last change: 0 where it does not exist."""
@@ -32,13 +36,19 @@ def _unpack(text: str) -> str:
 
 
 def _ask(endpoints: Sequence[str], path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-    """Ask one member after the other until one answers."""
-    said = []
+    return _ask_each(endpoints, path, body, timeout)[0]
+
+
+def _ask_each(
+    endpoints: Sequence[str], path: str, body: Mapping[str, Any], timeout: float
+) -> tuple[dict[str, Any], list[str]]:
+    """Ask one member after the other until one answers; say too what those before it said."""
+    said: list[str] = []
     for endpoint in endpoints:
         answer = ask(f"http://{endpoint}/v3/kv/{path}", body, timeout=timeout)
         value = answer.json()
         if answer.ok and value is not None:
-            return value
+            return value, said
         said.append(f"{endpoint}: {(value or {}).get('message') or answer.text.strip() or answer.status}")
     raise Unanswered("; ".join(said))
 
@@ -60,9 +70,15 @@ def read_all(endpoints: Sequence[str], prefix: str, timeout: float = 5.0) -> dic
 
 
 def swap(endpoints: Sequence[str], key: str, seen: int, text: str | None, timeout: float = 5.0) -> bool:
-    """Store a text, or remove the key, if its last change is still the one that was seen. Return whether it was."""
+    """Store a text, or remove the key, if its last change is still the one that was seen. Return whether it was.
+
+    ``Unclear`` if it is not, and the change may be one's own.
+    """
     change = {"request_delete_range": {"key": _pack(key)}}
     if text is not None:
         change = {"request_put": {"key": _pack(key), "value": _pack(text)}}
     compare = {"key": _pack(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(seen)}
-    return bool(_ask(endpoints, "txn", {"compare": [compare], "success": [change]}, timeout).get("succeeded"))
+    answer, silent = _ask_each(endpoints, "txn", {"compare": [compare], "success": [change]}, timeout)
+    if silent and not answer.get("succeeded"):
+        raise Unclear("; ".join(silent))
+    return bool(answer.get("succeeded"))

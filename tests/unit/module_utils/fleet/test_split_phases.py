@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.module_utils.fleet.split import picture
+from plugins.module_utils.fleet.ports.dns_provider import Unanswered
+from plugins.module_utils.fleet.split import Picture, picture
 from plugins.module_utils.fleet.split_preview import differences, preview
 from plugins.module_utils.fleet.split_record import read
+from plugins.module_utils.fleet.split_verify import Verdict
 from plugins.module_utils.fleet.split_world import Limits, Outcome, Refusal
 from tests.unit.module_utils.fleet.dns_simulator import (
     ATOMIC,
@@ -600,3 +602,162 @@ def test_the_plan_refuses_what_the_move_would_refuse() -> None:
     run = Run(world(owner=""))
     with pytest.raises(Refusal, match="adopt"):
         preview(run.split, "present", run.world, run.limits, None)
+
+
+def test_a_ttl_that_was_long_until_just_now_is_waited_for_although_the_zone_has_forgotten_it() -> None:
+    here = world(media=(rrset(MEDIA, "A", 3600, OLD[0]), rrset(MEDIA, "AAAA", 3600, OLD[1])))
+    only_the_ttl = Run(here, split=split(read_to=OLD, ttl=20))
+    only_the_ttl.run()
+    assert ttls(only_the_ttl) == {20}
+    here.zone.clock.advance(600)
+    then = Run(here, split=split(ttl=20), ledger=only_the_ttl.ledger)
+    then.run("prepared")
+    assert then.once("prepared").pause == 0
+    assert (then.ledger or {})["wait"] == pytest.approx(3000, abs=5)
+    here.zone.clock.advance(3600)
+    then.run()
+    assert leads_to(then) == {*NEW}
+
+
+def test_a_ttl_that_was_long_some_time_ago_is_not_waited_for() -> None:
+    here = world(media=(rrset(MEDIA, "A", 3600, OLD[0]), rrset(MEDIA, "AAAA", 3600, OLD[1])))
+    only_the_ttl = Run(here, split=split(read_to=OLD, ttl=20))
+    only_the_ttl.run()
+    here.zone.clock.advance(3700)
+    then = Run(here, split=split(ttl=20), ledger=only_the_ttl.ledger)
+    then.run("prepared")
+    assert (then.ledger or {})["wait"] == 20
+
+
+def test_what_was_seen_before_another_wish_still_counts_for_the_wait() -> None:
+    run = stopped_at("prepared")
+    for kind, address in zip(("A", "AAAA"), OLD, strict=True):
+        short = rrset(MEDIA, kind, 5, address)
+        run.world.zone.put({**run.world.zone.records, (MEDIA, kind): short})
+    run.world.zone.clock.advance(10)
+    run.split = split(read_to=("192.0.2.2",))
+    run.run("prepared")
+    assert (run.ledger or {})["wait"] == 300
+
+
+@pytest.mark.parametrize("by", ["the declaration", "a hand"])
+def test_a_move_that_nobody_needs_any_more_before_its_first_write_is_over(by: str) -> None:
+    run = stopped_at("prepared")
+    if by == "a hand":
+        for kind, address in zip(("A", "AAAA"), NEW, strict=True):
+            run.world.zone.put({**run.world.zone.records, (MEDIA, kind): rrset(MEDIA, kind, 300, address)})
+        run.world.zone.clock.advance(10)
+    else:
+        run.split = split(read_to=OLD)
+    assert not run.run().changed
+    assert phase(run) == "finalised"
+    assert differences(run.split, run.world, run.limits, read(run.ledger, run.split)) == []
+
+
+def test_what_somebody_changed_after_the_wait_and_put_back_is_waited_for_too() -> None:
+    run = stopped_at("waited")
+    here = run.world.zone
+    low = here.records
+    here.put({**low, (MEDIA, "A"): rrset(MEDIA, "A", 3600, "192.0.2.9")})
+    here.clock.advance(10)
+    with pytest.raises(Refusal, match=r"192\.0\.2\.9"):
+        run.run()
+    here.put(low)
+    here.clock.advance(10)
+    assert "anew" in run.once().did
+    assert run.once().pause == pytest.approx(3600)
+    run.run()
+    assert leads_to(run) == {*NEW}
+
+
+def test_the_plan_of_a_move_that_waits_for_a_server_ends_there_and_does_not_ask_for_ever() -> None:
+    run = Run(world())
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run()
+    seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
+    assert [said.partition(":")[0] for _, said in seen.steps] == ["not yet"]
+    assert "ns2" in seen.steps[0][1]
+
+
+def test_the_plan_leaves_it_to_the_move_to_remember_that_somebody_changed_a_name() -> None:
+    run = stopped_at("waited")
+    run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 3600, "192.0.2.9")})
+    seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
+    assert "192.0.2.9" in seen.steps[-1][1]
+
+
+def test_a_name_that_somebody_changes_while_it_is_put_back_is_put_back_again_hours_later_too() -> None:
+    run = stopped_at("converged")
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run("rolled_back")
+    run.between = lambda _: None
+    run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 300, "203.0.113.9")})
+    run.world.zone.clock.advance(10_000)
+    assert not run.run("rolled_back").failed
+    assert leads_to(run) == {*OLD}
+
+
+def test_a_primary_that_restarts_while_the_target_is_watched_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_at("baking")
+    servers = run.world.verify
+    silent = iter([True, True])
+
+    def verify(wanted: Picture) -> Verdict:
+        if next(silent, False):
+            raise Unanswered("the primary gave no copy")
+        return servers(wanted)
+
+    monkeypatch.setattr(run.world, "verify", verify)
+    assert "no copy" in run.once().did
+    assert phase(run) == "baking"
+    run.run()
+    assert phase(run) == "finalised"
+
+
+def test_a_primary_that_stays_away_ends_the_watch_and_not_the_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_at("baking")
+
+    def verify(wanted: Picture) -> Verdict:
+        raise Unanswered("the primary gave no copy")
+
+    monkeypatch.setattr(run.world, "verify", verify)
+    with pytest.raises(Unanswered):
+        run.run()
+    assert phase(run) == "baking"
+    assert leads_to(run) == {*NEW}
+
+
+def test_a_server_that_is_stuck_is_named_in_the_end_also_by_a_clock_that_went_back() -> None:
+    run = Run(world())
+
+    def kill(outcome: Outcome) -> None:
+        if outcome.record and outcome.record.intent and outcome.record.intent.written:
+            raise Crash
+
+    run.between = kill
+    with pytest.raises(Crash):
+        run.run()
+    run.between = lambda _: None
+    run.world.zone.servers["ns2"].stuck = 0
+    run.world.zone.clock.reboot()
+    run.world.zone.clock.utc -= 1_000_000
+    with pytest.raises(Refusal, match="still not true that the TTL is short: ns2"):
+        run.run()
+
+
+def test_the_plan_to_mark_names_that_are_as_declared_is_the_plan_of_a_change() -> None:
+    run = Run(world(owner=""), split=split(read_to=OLD), limits=Limits(adopt=True))
+    seen = preview(run.split, "present", run.world, run.limits, None)
+    assert (seen.changes, seen.marked) == ((), (MEDIA, S3))

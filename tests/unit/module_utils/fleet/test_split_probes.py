@@ -117,3 +117,19 @@ def test_no_probe_shows_its_secret_or_its_headers() -> None:
         split(),
     )
     assert "hidden away" not in repr(probes)
+
+
+def test_a_canary_is_removed_too_when_the_store_is_silent_while_it_is_read() -> None:
+    store = Store()
+
+    def silent(method: str, url: Url, payload: bytes) -> Response:
+        answer = store.send(method, url, payload)
+        if method == "GET":
+            raise TimeoutError
+        return answer
+
+    [probe] = parse([{"name": "it", "role": "write", "canary": CANARY}], split())
+    assert probe.canary
+    with pytest.raises(TimeoutError):
+        fly(probe.canary, "abc", "192.0.2.1", silent)
+    assert store.objects == {}

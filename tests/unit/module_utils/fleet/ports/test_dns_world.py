@@ -154,3 +154,24 @@ def test_the_clock_is_of_this_boot() -> None:
     first, second = world().now(), world().now()
     assert first.boot
     assert (second.elapsed_since(first) or 0) >= 0
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "said"),
+    [
+        ("provider_options", {"token": "hidden away"}, "token belongs into credentials"),
+        ("credentials", {"timeout": 60}, "timeout belongs into provider_options"),
+    ],
+)
+def test_secrets_are_where_they_are_hidden_and_nothing_else_is(where: str, what: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"provider_options": {}, "credentials": {}, where: what}
+    with pytest.raises(Mistake, match=said) as mistake:
+        dns_world.connect(declared(**given))
+    assert "hidden away" not in str(mistake.value)
+
+
+def test_a_header_that_cannot_be_sent_is_not_repeated_in_the_message(port: int) -> None:
+    secret = "Bearer hidden-away\n"
+    [fault] = world(http(port, headers={"Authorization": secret})).probe("read", at("127.0.0.1"))
+    assert "header value" in fault
+    assert "hidden-away" not in fault
