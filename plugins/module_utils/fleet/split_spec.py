@@ -23,7 +23,7 @@ HTTP: dict[str, Any] = {
 }
 CANARY: dict[str, Any] = {
     "url": {"type": "str", "required": True},
-    "access_key": {"type": "str", "required": True, "no_log": False},
+    "access_key": {"type": "str", "required": True, "no_log": True},
     "secret_key": {"type": "str", "required": True, "no_log": True},
     "region": {"type": "str", "default": "us-east-1"},
     "ca_file": {"type": "str"},
