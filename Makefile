@@ -16,7 +16,7 @@ lab: setup ## Make the whole site on this machine and show it
 lab-down: setup ## Remove everything that make lab made
 	@$(PYTHON) -m bin.lab down
 
-check: setup ## Lint, types, unit, templates, inventories, house law (< 60 s)
+check: setup ## Lint, types, unit, templates, inventories, house law
 	@$(PYTHON) -m bin.suite check
 
 test: setup ## Everything: check, every role's scenario, the site, its acceptance tests and rehearsals
