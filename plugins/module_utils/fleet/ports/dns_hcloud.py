@@ -25,7 +25,7 @@ except ImportError:
 
 from ..records import ADDRESS_TYPES, TTL_MAX, Change, Mistake, RecordSet, applied, zone_name
 from ..zone_text import DECIMAL, given, spelled
-from .dns_provider import Ambiguous, Capabilities, Failed, Raced, Reading, Receipt, Refused, Unanswered
+from .dns_provider import Ambiguous, Capabilities, Failed, Reading, Receipt, Refused, Unanswered, raced, refuse_races
 from .patience import Patience, Throttled, patience, seconds
 
 CAPABILITIES = Capabilities(atomic_type_change=False, atomic_ttl_and_values=False, min_ttl=60, max_ttl=TTL_MAX)
@@ -139,14 +139,7 @@ class HCloud:
 
     def _compare(self, zone: BoundZone, live: Live, changes: Sequence[Change], owners: Mapping[str, str]) -> None:
         have = {key: self._record(zone, one) for key, one in live.items()}
-        for change in changes:
-            if have.get((change.name, change.type)) != change.before:
-                raise Raced(_raced(f"{change.name} {change.type}"))
-            if any((change.name, kind) in have for kind in change.absent):
-                raise Raced(_raced(change.name))
-        for name in owners:
-            if self.seen.get(name, _owner(live, name)) != _owner(live, name):
-                raise Raced(_raced(f"the owner of {name}"))
+        refuse_races(have, changes, self.seen, {name: _owner(live, name) for name in owners})
 
     def _refuse(self, zone: BoundZone, live: Live, changes: Sequence[Change], owners: Mapping[str, str]) -> None:
         if zone.mode == "secondary":
@@ -226,7 +219,7 @@ class HCloud:
                 if number:
                     raise Ambiguous(f"{number} of {len(steps)} steps are done, then {step.text}: {error}") from error
                 if not isinstance(error, Throttled | Unanswered) and moved():
-                    raise Raced(_raced(step.text)) from error
+                    raise raced(step.text) from error
                 raise
             try:
                 if action:
@@ -347,10 +340,6 @@ def _removed(one: BoundZoneRRSet) -> str:
 def _labelled(one: BoundZoneRRSet, labels: dict[str, str]) -> str:
     one.update_rrset(labels=labels)
     return ""
-
-
-def _raced(what: str) -> str:
-    return f"{what}: somebody else changed this name meanwhile; nothing was written, run again"
 
 
 def _judge(response: requests.Response, *_: object, **__: object) -> None:

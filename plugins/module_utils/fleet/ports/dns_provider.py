@@ -118,6 +118,31 @@ def marker_owner(texts: frozenset[str]) -> str:
     return owner if said == marker_text(owner) else f"unknown ({said})"
 
 
+def raced(what: str) -> Raced:
+    """Return what is raised when somebody else was quicker."""
+    return Raced(f"{what}: somebody else changed this name meanwhile; nothing was written, run again")
+
+
+def refuse_races(
+    have: Mapping[tuple[str, str], RecordSet],
+    changes: Sequence[Change],
+    owners_seen: Mapping[str, str],
+    owners_now: Mapping[str, str],
+) -> None:
+    """Raise ``Raced`` unless the record sets and the owners are as they were seen; for whoever has no better compare-and-swap.
+
+    ``have`` holds the record sets of now by name and type. A name that is not among ``owners_seen`` may have any owner.
+    """
+    for change in changes:
+        if have.get((change.name, change.type)) != change.before:
+            raise raced(f"{change.name} {change.type}")
+        if any((change.name, kind) in have for kind in change.absent):
+            raise raced(change.name)
+    for name, owner in owners_now.items():
+        if owners_seen.get(name, owner) != owner:
+            raise raced(f"the owner of {name}")
+
+
 def provider(name: str, params: Mapping[str, Any]) -> Provider:
     """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
     # Not at the top: they are made of what this file says.

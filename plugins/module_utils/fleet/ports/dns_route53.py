@@ -29,7 +29,6 @@ from .dns_provider import (
     Ambiguous,
     Capabilities,
     Failed,
-    Raced,
     Reading,
     Receipt,
     Refused,
@@ -37,6 +36,8 @@ from .dns_provider import (
     marker_name,
     marker_owner,
     marker_text,
+    raced,
+    refuse_races,
 )
 from .patience import Patience, Throttled, patience, seconds
 
@@ -114,7 +115,7 @@ class Route53:
             answer = self._ask("change_resource_record_sets", question, Ambiguous)
         except Refused as error:
             if not isinstance(error, Throttled) and self._snapshot(names) != live:
-                raise Raced(_raced(self.zone)) from error
+                raise raced(self.zone) from error
             raise
         self.seen.update(owners)
         return Receipt((str(answer["ChangeInfo"]["Id"]),))
@@ -211,15 +212,8 @@ class Route53:
         self, live: Mapping[tuple[str, str], Raw], changes: Sequence[Change], owners: Mapping[str, str]
     ) -> None:
         have = {key: self._record(raw) for key, raw in live.items()}
-        for change in changes:
-            if have.get((change.name, change.type)) != change.before:
-                raise Raced(_raced(f"{change.name} {change.type}"))
-            if any((change.name, kind) in have for kind in change.absent):
-                raise Raced(_raced(change.name))
-        for name in owners:
-            marks = [raw for (at, _), raw in live.items() if at == marker_name(name)]
-            if self.seen.get(name, self._owner(marks)) != self._owner(marks):
-                raise Raced(_raced(f"the owner of {name}"))
+        now = {name: self._owner(raw for (at, _), raw in live.items() if at == marker_name(name)) for name in owners}
+        refuse_races(have, changes, self.seen, now)
 
     def _swaps(self, live: Mapping[tuple[str, str], Raw], changes: Sequence[Change]) -> list[dict[str, Any]]:
         result = []
@@ -285,10 +279,6 @@ class Route53:
 def _raw(record: RecordSet) -> dict[str, Any]:
     values = [{"Value": given(record.type, value, OCTAL)} for value in sorted(record.values)]
     return {"Name": record.name, "Type": record.type, "TTL": record.ttl, "ResourceRecords": values}
-
-
-def _raced(what: str) -> str:
-    return f"{what} was changed by somebody else meanwhile; nothing was written, run again"
 
 
 def _credentials() -> str:
