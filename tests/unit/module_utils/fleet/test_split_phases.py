@@ -57,13 +57,22 @@ def until(wanted: str) -> Callable[[Outcome], None]:
     return look
 
 
-def stopped_at(wanted: str, **options: object) -> Run:
-    run = Run(world(), **options)  # type: ignore[arg-type]
-    run.between = until(wanted)
+def written(outcome: Outcome) -> None:
+    """Kill the run when a write is made, and nobody knows yet whether all servers have it."""
+    if outcome.record and outcome.record.intent and outcome.record.intent.written:
+        raise Crash
+
+
+def killed(run: Run, between: Callable[[Outcome], None], state: str = "present") -> Run:
+    run.between = between
     with pytest.raises(Crash):
-        run.run()
+        run.run(state)
     run.between = lambda _: None
     return run
+
+
+def stopped_at(wanted: str, **options: object) -> Run:
+    return killed(Run(world(), **options), until(wanted))  # type: ignore[arg-type]
 
 
 @PROVIDERS
@@ -671,15 +680,7 @@ def test_what_somebody_changed_after_the_wait_and_put_back_is_waited_for_too() -
 
 
 def test_the_plan_of_a_move_that_waits_for_a_server_ends_there_and_does_not_ask_for_ever() -> None:
-    run = Run(world())
-
-    def kill(outcome: Outcome) -> None:
-        if outcome.record and outcome.record.intent and outcome.record.intent.written:
-            raise Crash
-
-    run.between = kill
-    with pytest.raises(Crash):
-        run.run()
+    run = killed(Run(world()), written)
     seen = preview(run.split, "present", run.world, run.limits, read(run.ledger, run.split))
     assert [said.partition(":")[0] for _, said in seen.steps] == ["not yet"]
     assert "ns2" in seen.steps[0][1]
@@ -694,15 +695,7 @@ def test_the_plan_leaves_it_to_the_move_to_remember_that_somebody_changed_a_name
 
 def test_a_name_that_somebody_changes_while_it_is_put_back_is_put_back_again_hours_later_too() -> None:
     run = stopped_at("converged")
-
-    def kill(outcome: Outcome) -> None:
-        if outcome.record and outcome.record.intent and outcome.record.intent.written:
-            raise Crash
-
-    run.between = kill
-    with pytest.raises(Crash):
-        run.run("rolled_back")
-    run.between = lambda _: None
+    killed(run, written, "rolled_back")
     run.world.zone.put({**run.world.zone.records, (MEDIA, "A"): rrset(MEDIA, "A", 300, "203.0.113.9")})
     run.world.zone.clock.advance(10_000)
     assert not run.run("rolled_back").failed
@@ -740,16 +733,7 @@ def test_a_primary_that_stays_away_ends_the_watch_and_not_the_move(monkeypatch: 
 
 
 def test_a_server_that_is_stuck_is_named_in_the_end_also_by_a_clock_that_went_back() -> None:
-    run = Run(world())
-
-    def kill(outcome: Outcome) -> None:
-        if outcome.record and outcome.record.intent and outcome.record.intent.written:
-            raise Crash
-
-    run.between = kill
-    with pytest.raises(Crash):
-        run.run()
-    run.between = lambda _: None
+    run = killed(Run(world()), written)
     run.world.zone.servers["ns2"].stuck = 0
     run.world.zone.clock.reboot()
     run.world.zone.clock.utc -= 1_000_000
