@@ -54,6 +54,10 @@ class Tally:
             say(tail(outcome.output))
         return good
 
+    def do(self, name: str, step: Callable[[], Outcome]) -> bool:
+        """Do a step and print its line; return whether it passed."""
+        return self.add(name, step())
+
     def close(self, start: float) -> None:
         """Print the closing lines and leave with the status that they mean."""
         say(
@@ -85,7 +89,7 @@ def checks() -> list[tuple[str, Callable[[], Outcome]]]:
 def check(tally: Tally) -> None:
     """Run what needs no host."""
     with ThreadPoolExecutor(LANES) as pool:
-        list(pool.map(lambda step: tally.add(step[0], step[1]()), checks()))
+        list(pool.map(tally.do, *zip(*checks(), strict=True)))
 
 
 def scenarios() -> list[str]:
@@ -113,16 +117,12 @@ def checks_and_scenarios(tally: Tally) -> bool:
     They share the lanes: neither core waits while the image is made or the slowest check goes on.
     """
     with ThreadPoolExecutor(LANES) as pool:
-        image: Future[bool] = pool.submit(lambda: tally.add("host image", host_image()))
+        image: Future[bool] = pool.submit(tally.do, "host image", host_image)
 
-        def do(name: str, step: Callable[[], Outcome]) -> None:
-            tally.add(name, step())
+        def do_with_image(name: str, step: Callable[[], Outcome]) -> bool:
+            return image.result() and tally.do(name, step)
 
-        def do_with_image(name: str, step: Callable[[], Outcome]) -> None:
-            if image.result():
-                do(name, step)
-
-        others = [pool.submit(do, name, step) for name, step in checks()]
+        others = [pool.submit(tally.do, name, step) for name, step in checks()]
         # No host is needed for what is refused before the first one is asked; only the secrets, which come with the image.
         others.append(pool.submit(do_with_image, "bad input", partial(pytest, "bad_input", "tests/bad_input")))
         others += [pool.submit(do_with_image, f"scenario {name}", partial(scenario, name)) for name in scenarios()]
