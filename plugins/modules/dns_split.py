@@ -210,7 +210,7 @@ options:
             type: str
             required: true
           access_key:
-            description: Who writes.
+            description: Who writes. Never shown.
             type: str
             required: true
           secret_key:

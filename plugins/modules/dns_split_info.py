@@ -122,7 +122,7 @@ options:
         type: dict
         suboptions:
           url: {description: A bucket or a folder in it., type: str, required: true}
-          access_key: {description: Who writes., type: str, required: true}
+          access_key: {description: Who writes. Never shown., type: str, required: true}
           secret_key: {description: The secret. Never shown., type: str, required: true}
           region: {description: The region that the signature names., type: str, default: us-east-1}
           ca_file: {description: Certificates to trust., type: str}

@@ -28,7 +28,11 @@ DECLARED = {
         {
             "name": "It takes",
             "role": "write",
-            "canary": {"url": "https://s3.example.org/media", "access_key": "key", "secret_key": "hidden too"},
+            "canary": {
+                "url": "https://s3.example.org/media",
+                "access_key": "hidden as well",
+                "secret_key": "hidden too",
+            },
         }
     ],
 }

@@ -130,7 +130,7 @@ class RealWorld:
 def _secrets(probe: Probe) -> list[str]:
     """Return what no message may repeat: messages are kept in the record."""
     headers = probe.request.headers if probe.request else {}
-    keys = [probe.canary.keys.secret_key] if probe.canary else []
+    keys = [probe.canary.keys.access_key, probe.canary.keys.secret_key] if probe.canary else []
     return [*keys, *(value.strip() for name, value in headers.items() if name.lower() not in TELLING)]
 
 

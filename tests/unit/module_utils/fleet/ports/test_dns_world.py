@@ -40,7 +40,8 @@ class Store(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if signed:
             self.objects[self.path] = body
-        self.answer(200 if signed else 405)
+        # As stores do, it names the key that it does not know.
+        self.answer(200 if signed else 405, b"" if signed else self.headers.get("Authorization", "").encode())
 
     def do_DELETE(self) -> None:
         self.objects.pop(self.path, None)
@@ -119,6 +120,13 @@ def test_a_canary_flies_to_the_address(port: int) -> None:
     canary = {"url": f"http://s3.example.org:{port}/media", "access_key": "key", "secret_key": "secret"}
     assert world({"name": "It takes", "role": "write", "canary": canary}).probe("write", at("127.0.0.1")) == []
     assert Store.objects == {}
+
+
+def test_a_canary_that_is_refused_tells_neither_key_nor_secret(port: int) -> None:
+    canary = {"url": f"http://s3.example.org:{port}/media", "access_key": "unknown-key", "secret_key": "secret-key"}
+    [fault] = world({"name": "It takes", "role": "write", "canary": canary}).probe("write", at("127.0.0.1"))
+    assert "405" in fault
+    assert "Credential=[hidden]/" in fault
 
 
 def test_a_name_that_nobody_can_resolve_is_a_fault_and_no_crash(port: int) -> None:
