@@ -101,11 +101,15 @@ class Site:
         found: dict[str, str] = json.loads((self.state / "secrets.json").read_text())
         return found
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return what the environment says to a playbook that runs against the lab."""
+        return {**QUIET, "UPSTAIRS_LAB": self.name}
+
+    def command(self, path: str, *arguments: str) -> list[str | Path]:
+        """Return how one playbook is run against the lab."""
+        return ["ansible-playbook", "-i", INVENTORY, ROOT / path, *arguments]
+
     def playbook(self, log: str, path: str, *arguments: str, show: bool = False) -> Outcome:
         """Run one playbook against the lab; its output is in .cache/logs too."""
-        return run(
-            f"{self.name}-{log}",
-            ["ansible-playbook", "-i", INVENTORY, ROOT / path, *arguments],
-            show=show,
-            environment={**QUIET, "UPSTAIRS_LAB": self.name},
-        )
+        return run(f"{self.name}-{log}", self.command(path, *arguments), show=show, environment=self.settings)

@@ -8,12 +8,10 @@ clock that all hosts of the lab share.
 from __future__ import annotations
 
 import itertools
-import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bin.programs import LOGS
-from tests.rehearsals.faults import Faults
+from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.tier import Tier
 
 ON_THE_MEMBER = """
@@ -60,8 +58,7 @@ class Claims:
 
     tier: Tier
     faults: Faults
-    _writers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    _files: dict[str, Path] = field(default_factory=dict)
+    _writers: list[Program] = field(default_factory=list)
 
     def __enter__(self) -> Claims:
         columns = "member text, number int, primary key (member, number)"
@@ -69,24 +66,20 @@ class Claims:
         self.tier.sql(self.tier.leader(), f"drop table if exists rehearsal; create table rehearsal ({columns})")
         self.faults.also("table", self._forget)
         for host in self.tier.site.hosts("postgres"):
-            self._files[host] = LOGS / f"{self.tier.site.name}-claims-{host}.log"
-            with self._files[host].open("w") as said:
-                self._writers.append(self.faults.start_on(host, said, "postgres", "python3", "-c", ON_THE_MEMBER, host))
+            file = LOGS / f"{self.tier.site.name}-claims-{host}.log"
+            self._writers.append(self.faults.start_on(host, file, "postgres", "python3", "-c", ON_THE_MEMBER, host))
         return self
 
     def __exit__(self, *_: object) -> None:
-        # To end `podman exec` would not end what it runs.
-        for host, file in self._files.items():
-            self.faults.kill(host, file.read_text().split("\n")[0])
         for writer in self._writers:
-            writer.wait(timeout=10)
+            writer.stop()
 
     def _forget(self) -> None:
         self.tier.sql(self.tier.leader(), "drop table if exists rehearsal")
 
     def acknowledged(self) -> list[Write]:
         """Return every write that a member acknowledged."""
-        lines = [line.split() for file in self._files.values() for line in file.read_text().splitlines()]
+        lines = [line.split() for writer in self._writers for line in writer.file.read_text().splitlines()]
         return [Write(line[0], int(line[1]), float(line[2])) for line in lines if len(line) == 3]
 
     def kept(self) -> set[tuple[str, int]]:

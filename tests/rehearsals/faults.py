@@ -8,12 +8,31 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO
+from pathlib import Path
 
 from bin.programs import podman
 from tests.visitors import Site
 
 TABLE = "inet rehearsal"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that was started on a host and says into a file what it finds, first of all its process id."""
+
+    faults: Faults
+    host: str
+    file: Path
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """Kill it; to end `podman exec` would not end what that runs."""
+        self.faults.kill(self.host, self.file.read_text().split("\n")[0])
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self.process.wait(timeout=10)
 
 
 @dataclass
@@ -31,19 +50,21 @@ class Faults:
         """Run a command on a host as root, past its network, and return how it ended."""
         return podman("exec", "--interactive", self.container(host), *command, stdin=stdin)
 
-    def start_on(self, host: str, said: IO[str], user: str, *command: str, stdin: str = "") -> subprocess.Popen[bytes]:
+    def start_on(self, host: str, file: Path, user: str, *command: str, stdin: str = "") -> Program:
         """Start a program on a host that says what it finds, and tell it by standard input what is nobody else's to read."""
         as_root = [] if os.geteuid() == 0 else ["sudo"]
-        program = subprocess.Popen(
-            [*as_root, "podman", "exec", "--interactive", "--user", user, self.container(host), *command],
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-        assert program.stdin
-        with program.stdin as ear:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w") as said:
+            process = subprocess.Popen(
+                [*as_root, "podman", "exec", "--interactive", "--user", user, self.container(host), *command],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        assert process.stdin
+        with process.stdin as ear:
             ear.write(stdin.encode())
-        return program
+        return Program(self, host, file, process)
 
     def also(self, name: str, mend: Callable[[], None]) -> None:
         """Remember how to mend something that a story changes by itself."""

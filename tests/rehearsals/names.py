@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bin.programs import LOGS
-from tests.rehearsals.faults import Faults
+from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.tier import until
 
 ON_THE_HOST = Path(__file__).with_name("sampling.py").read_text()
@@ -108,23 +107,19 @@ class Names:
     host: str
     name: str
     servers: list[str]
-    _program: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _program: Program | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._file = LOGS / f"{self.faults.site.name}-names-{self.host}.log"
 
     def __enter__(self) -> Names:
-        LOGS.mkdir(parents=True, exist_ok=True)
         words = ("python3", "-c", ON_THE_HOST, self.name, str(RATE), *self.servers)
-        with self._file.open("w") as said:
-            self._program = self.faults.start_on(self.host, said, "nobody", *words)
+        self._program = self.faults.start_on(self.host, self._file, "nobody", *words)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # To end `podman exec` would not end what it runs.
-        self.faults.kill(self.host, self._file.read_text().split("\n")[0])
         assert self._program
-        self._program.wait(timeout=10)
+        self._program.stop()
 
     @property
     def watch(self) -> Watch:

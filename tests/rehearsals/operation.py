@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from bin.programs import LOGS, ROOT, Outcome
-from bin.site import INVENTORY, QUIET
 from tests.visitors import Site
 
 
@@ -33,9 +32,9 @@ class Operation:
         self.began = time.monotonic()
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                ["ansible-playbook", "-i", INVENTORY, ROOT / "playbooks" / self.playbook, *self.arguments],
+                self.site.command(f"playbooks/{self.playbook}", *self.arguments),
                 cwd=ROOT,
-                env={**os.environ, **QUIET, "UPSTAIRS_LAB": self.site.name},
+                env={**os.environ, **self.site.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bin.programs import LOGS
 from tests.rehearsals.answers import Window
-from tests.rehearsals.faults import Faults
+from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.tier import REDIS, Tier
 
 ON_THE_MASTER = Path(__file__).with_name("pushing.py").read_text()
@@ -54,7 +53,7 @@ class Pushes:
     tier: Tier
     faults: Faults
     host: str
-    _writer: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _writer: Program | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._file = LOGS / f"{self.tier.site.name}-pushes-{self.host}.log"
@@ -65,15 +64,12 @@ class Pushes:
         self.faults.also("list", lambda: self.tier.redis_forget(self.tier.redis_master("data"), LIST))
         password = self.tier.site.secrets["redis_data"] + "\n"
         words = ("python3", "-c", ON_THE_MASTER, str(REDIS["data"]), LIST, str(PAUSE))
-        with self._file.open("w") as said:
-            self._writer = self.faults.start_on(self.host, said, "nobody", *words, stdin=password)
+        self._writer = self.faults.start_on(self.host, self._file, "nobody", *words, stdin=password)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # To end `podman exec` would not end what it runs.
-        self.faults.kill(self.host, self._file.read_text().split("\n")[0])
         assert self._writer
-        self._writer.wait(timeout=10)
+        self._writer.stop()
 
     @property
     def all(self) -> list[Push]:

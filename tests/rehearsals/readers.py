@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from bin.programs import LOGS
 from tests.rehearsals.answers import Answer, parse
-from tests.rehearsals.faults import Faults
+from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.resolver import PORT
 from tests.rehearsals.tier import until
 
@@ -44,7 +43,7 @@ class Readers:
     path: str
     picture: bytes
     fault: float | None = None
-    _program: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _program: Program | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._file = LOGS / f"{self.faults.site.name}-readers-{self.host}.log"
@@ -52,16 +51,13 @@ class Readers:
     def __enter__(self) -> Readers:
         digest = hashlib.sha256(self.picture).hexdigest()
         words = ("python3", "-c", ON_THE_HOST, self.name, self.path, digest, str(RATE), str(PORT))
-        with self._file.open("w") as said:
-            self._program = self.faults.start_on(self.host, said, "nobody", *words)
+        self._program = self.faults.start_on(self.host, self._file, "nobody", *words)
         until(lambda: any(a.good for a in self.answers), f"the picture is read: {self._file}", 20)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # To end `podman exec` would not end what it runs.
-        self.faults.kill(self.host, self._file.read_text().split("\n")[0])
         assert self._program
-        self._program.wait(timeout=10)
+        self._program.stop()
 
     @property
     def answers(self) -> list[Answer]:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 
 import yaml
 
 from bin.programs import LOGS
 from bin.site import INVENTORY
-from tests.rehearsals.faults import Faults
+from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.tier import until
 
 PORT = 5354
@@ -84,7 +83,7 @@ class Resolver:
     host: str
     zone: str
     servers: list[str]
-    _program: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _program: Program | None = field(default=None, repr=False)
 
     def __enter__(self) -> Resolver:
         # A story that was killed may have left one.
@@ -94,9 +93,7 @@ class Resolver:
         assert made.returncode == 0, made.stdout + made.stderr
         self.faults.also(f"resolver at work on {self.host}", self._stop)
         log = LOGS / f"{self.faults.site.name}-resolver-{self.host}.log"
-        LOGS.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as said:
-            self._program = self.faults.start_on(self.host, said, "root", "unbound", "-d", "-c", f"{HOME}/unbound.conf")
+        self._program = self.faults.start_on(self.host, log, "root", "unbound", "-d", "-c", f"{HOME}/unbound.conf")
         until(
             lambda: self.faults.on(self.host, "test", "-s", f"{HOME}/pid").returncode == 0, f"unbound runs: {log}", 20
         )
@@ -105,7 +102,7 @@ class Resolver:
     def __exit__(self, *_: object) -> None:
         self.faults.mend(f"resolver at work on {self.host}")
         assert self._program
-        self._program.wait(timeout=10)
+        self._program.wait()
 
     def _stop(self) -> None:
         self.faults.on(self.host, "sh", "-c", f"test ! -s {HOME}/pid || kill $(cat {HOME}/pid); rm -rf {HOME}")
