@@ -5,12 +5,13 @@ usage: member.py NAME ADDRESS STATE_FILE
 
 The state file says in words what this member claims: ``primary`` (or ``promoting`` to it, ``stopping`` from it), ``replica`` (or
 ``severed``: it gets nothing more, ``behind``: it lags) or nothing, and ``closed`` if its PgBouncer does not listen.
-Both databases answer whoever speaks to them with the member's name.
+Both databases answer whoever speaks to them with the member's name, and /asked says how often it was asked whether it is primary.
 """
 
 from __future__ import annotations
 
 import http.server
+import itertools
 import json
 import socket
 import sys
@@ -42,9 +43,19 @@ CLAIMS: dict[str, tuple[str, str, str, str]] = {
 class Patroni(http.server.BaseHTTPRequestHandler):
     """Answers as Patroni does: by a status code, and by what it knows of itself."""
 
+    asked = itertools.count()
+
     def do_GET(self) -> None:
         """Say yes only to a question that is asked as the role promises."""
         url = urllib.parse.urlsplit(self.path)
+        if url.path == "/asked":
+            self.send_response(200)
+            self.end_headers()
+            # The count's own text: "count(7)" after seven questions.
+            self.wfile.write(repr(self.asked).encode())
+            return
+        if url.path == "/primary":
+            next(self.asked)
         words = [word for word in state() if word != "closed"]
         yes, runs, role, streams = CLAIMS[words[0] if words else ""]
         asked_well = url.path != "/replica" or urllib.parse.parse_qs(url.query) == {"lag": ["16MB"]}

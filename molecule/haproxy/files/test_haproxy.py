@@ -12,20 +12,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 WRITE, READ, DIRECT = 5532, 5533, 5534
-WAIT = 3.0  # haproxy_wait_for_primary of this scenario
-RETURN = 1.0  # haproxy_return_after
-DOUBT = 1.0  # of ways.lua: seconds that two may be primary
+WAIT = 8.0  # haproxy_wait_for_primary of this scenario
 WAITING = 4  # haproxy_max_waiting
+FALL = 2  # haproxy_check_fall
+# For what comes to be, however busy the machine is. How fast it is on a quiet one, the rehearsals measure.
+PATIENCE = 60.0
 
 
 def claim(**members: str) -> None:
     for name, words in members.items():
-        Path(f"/run/member/{name}").write_text(words)
+        # At once: a member that reads half of a change says that it has stopped.
+        new = Path(f"/run/member/.{name}")
+        new.write_text(words)
+        new.rename(f"/run/member/{name}")
 
 
 def dial(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-    connection.settimeout(WAIT + 3)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.settimeout(PATIENCE)
     return connection
 
 
@@ -42,35 +46,65 @@ def who(port: int) -> str:
         return say(connection)
 
 
+def at_once(port: int) -> str:
+    """Return who answers; it must be known long before the wait for a primary would be over."""
+    began = time.monotonic()
+    answer = who(port)
+    assert time.monotonic() - began < WAIT / 2, "it waited"
+    return answer
+
+
+def ends(session: socket.socket) -> None:
+    """Wait until a session is ended; who answered until then is judged elsewhere."""
+    deadline = time.monotonic() + PATIENCE
+    while answer := say(session):
+        assert time.monotonic() < deadline, f"still a session with {answer}"
+        time.sleep(0.1)
+
+
 def up(backend: str, rows: list[list[str]]) -> str:
     return " ".join(row[1] for row in rows if row[0] == backend and row[1] != "BACKEND" and row[17].startswith("UP"))
 
 
+def get(url: str) -> str:
+    return subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
+
+
+def stats() -> list[list[str]]:
+    return [line.split(",") for line in get("http://127.0.0.1:8404/stats;csv").splitlines() if line.count(",") > 21]
+
+
 def seen() -> dict[str, str]:
     """Return whom HAProxy itself would send each kind of question to."""
-    url = "http://127.0.0.1:8404/stats;csv"
-    said = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
-    rows = [line.split(",") for line in said.splitlines() if line.count(",") > 17]
+    rows = stats()
     return {backend: up(backend, rows) for backend in ("write", "direct", "read", "anyone")}
+
+
+def waits_at_the_door(count: int) -> None:
+    """Wait until HAProxy has accepted so many connections to write."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := next(int(row[4]) for row in stats() if row[:2] == ["write", "FRONTEND"])) != count:
+        assert time.monotonic() < deadline, f"{found} connections wait, wanted {count}"
+        time.sleep(0.05)
+
+
+def failed_checks(name: str) -> int:
+    """Return how many checks a member failed while it was in."""
+    return next(int(row[21]) for row in stats() if row[:2] == ["write", name])
+
+
+def asked(address: str) -> int:
+    """Return how often a member was asked whether it is primary."""
+    return int(get(f"http://{address}:8008/asked").strip("count()"))
 
 
 def until(write: str, read: str, anyone: str | None = None) -> None:
     """Wait until HAProxy writes to these members and reads from those; who else runs as a replica, if it matters."""
     wanted = {"write": write, "direct": write, "read": read, "anyone": read if anyone is None else anyone}
-    # For what comes to be, however busy the machine is; how fast it is, is judged elsewhere.
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE
     while (found := seen()) != wanted:
         assert time.monotonic() < deadline, f"wanted {wanted}, HAProxy says {found}"
         time.sleep(0.05)
-
-
-def primary_is(name: str) -> float:
-    """Wait until writes lead to this member alone, and return how long that took."""
-    began = time.monotonic()
-    while seen()["write"] != name:
-        assert time.monotonic() < began + 8, seen()
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def each_port_leads_to_its_member() -> None:
@@ -107,7 +141,8 @@ def a_switchover_ends_the_sessions_with_the_former_primary() -> None:
         assert (say(session), say(migration)) == ("alice bouncer", "alice postgres")
         claim(alice="replica", bob="primary")
         until(write="bob", read="alice")
-        assert (say(session), say(migration)) == ("", "")
+        ends(session)
+        ends(migration)
     assert (who(WRITE), who(READ), who(DIRECT)) == ("bob bouncer", "alice bouncer", "bob postgres")
 
 
@@ -118,8 +153,8 @@ def nobody_is_written_to_while_two_claim_to_be_primary() -> None:
         assert (say(session), say(migration), say(reader)) == ("alice bouncer", "alice postgres", "alice bouncer")
         claim(alice="primary", bob="primary")
         until(write="alice bob", read="")
-        time.sleep(DOUBT + 0.5)
-        assert (say(session), say(migration), say(reader)) == ("", "", ""), "an open session still leads to one of two"
+        for one in (session, migration, reader):
+            ends(one)
     assert (who(WRITE), who(DIRECT), who(READ)) == ("", "", "")
     claim(carol="replica")
     until(write="alice bob", read="carol")
@@ -133,7 +168,7 @@ def a_replica_that_gets_nothing_more_is_not_read_from_though_its_lag_is_small() 
         assert say(session) == "bob bouncer"
         claim(bob="severed", carol="replica")
         until(write="alice", read="carol", anyone="bob carol")
-        assert say(session) == ""
+        ends(session)
     assert {who(READ) for _ in range(5)} == {"carol bouncer"}
     claim(carol="")
     until(write="alice", read="", anyone="bob")
@@ -150,27 +185,24 @@ def reads_return_to_the_replica_when_it_is_back() -> None:
         claim(bob="replica")
         until(write="alice", read="bob")
         assert say(session) == "alice bouncer", "ended before the replica had proven itself"
-        time.sleep(RETURN + 0.5)
-        assert (say(session), say(writer)) == ("", "alice bouncer")
+        ends(session)
+        assert say(writer) == "alice bouncer"
 
 
 def reads_go_on_without_a_primary_and_writes_do_not() -> None:
     """As while etcd has no quorum: the former primary and the replicas all run, and nobody has anybody to stream from."""
     claim(alice="severed", bob="severed")
     until(write="", read="", anyone="alice bob")
-    began = time.monotonic()
-    assert who(READ) in ("alice bouncer", "bob bouncer")
-    assert time.monotonic() - began < 1
+    assert at_once(READ) in ("alice bouncer", "bob bouncer")
     time.sleep(WAIT)
-    began = time.monotonic()
-    assert (who(WRITE), who(DIRECT)) == ("", "")
-    assert time.monotonic() - began < 1, "after so long nobody waits any more"
+    # After so long nobody waits any more.
+    assert (at_once(WRITE), at_once(DIRECT)) == ("", "")
     with dial(READ) as session:
         assert say(session) in ("alice bouncer", "bob bouncer")
         claim(alice="primary", bob="replica")
         until(write="alice", read="bob")
-        time.sleep(RETURN + 0.5)
-        assert say(session) == "", "it stayed with a member that it could not judge"
+        # It does not stay with a member that could not be judged.
+        ends(session)
 
 
 def a_new_connection_waits_for_the_primary_to_come_and_no_longer() -> None:
@@ -179,11 +211,19 @@ def a_new_connection_waits_for_the_primary_to_come_and_no_longer() -> None:
     with dial(WRITE) as early:
         early.sendall(b"who")
         claim(alice="primary")
-        took = primary_is("alice")
+        until(write="alice", read="bob")
         began = time.monotonic()
         assert early.recv(100).decode().strip() == "alice bouncer"
-        assert time.monotonic() - began < 0.3, "it waited on although the primary was there"
-    assert took < 0.8, f"the new primary was noticed after {took:.1f} s"
+        assert time.monotonic() - began < WAIT / 2, "it waited on although the primary was there"
+
+
+def who_is_out_is_asked_more_often_than_who_is_in() -> None:
+    before = asked("127.0.0.11"), asked("127.0.0.12")
+    # So many questions, however long that takes: 10 s on a quiet machine.
+    while (primary := asked("127.0.0.11") - before[0]) < 10:
+        time.sleep(0.1)
+    replica = asked("127.0.0.12") - before[1]
+    assert replica > 1.5 * primary, f"{replica} and {primary} questions"
 
 
 def more_than_so_many_do_not_wait() -> None:
@@ -191,10 +231,8 @@ def more_than_so_many_do_not_wait() -> None:
     until(write="", read="bob")
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(dial(WRITE)) for _ in range(WAITING)]
-        time.sleep(0.2)
-        began = time.monotonic()
-        assert who(WRITE) == ""
-        assert time.monotonic() - began < 0.5
+        waits_at_the_door(WAITING)
+        assert at_once(WRITE) == ""
         claim(alice="primary")
         assert [say(connection) for connection in waiting] == ["alice bouncer"] * WAITING
     until(write="alice", read="bob")
@@ -206,15 +244,16 @@ def a_leader_is_not_written_to_before_it_is_promoted_nor_while_it_stops() -> Non
     claim(alice="", bob="promoting")
     until(write="", read="")
     claim(bob="primary")
-    assert primary_is("bob") < 0.8
+    until(write="bob", read="")
     claim(alice="primary", bob="replica")
     until(write="alice", read="bob")
 
 
-def a_former_primary_is_noticed_soon() -> None:
+def a_former_primary_is_out_after_so_many_failed_checks() -> None:
+    before = failed_checks("alice")
     claim(alice="stopping")
-    took = primary_is("")
-    assert took < 1.6, f"the former primary was noticed after {took:.1f} s"
+    until(write="", read="bob")
+    assert failed_checks("alice") - before == FALL
     claim(alice="primary")
     until(write="alice", read="bob")
 
@@ -249,9 +288,10 @@ PROMISES: list[Callable[[], None]] = [
     reads_return_to_the_replica_when_it_is_back,
     reads_go_on_without_a_primary_and_writes_do_not,
     a_new_connection_waits_for_the_primary_to_come_and_no_longer,
+    who_is_out_is_asked_more_often_than_who_is_in,
     more_than_so_many_do_not_wait,
     a_leader_is_not_written_to_before_it_is_promoted_nor_while_it_stops,
-    a_former_primary_is_noticed_soon,
+    a_former_primary_is_out_after_so_many_failed_checks,
     a_reload_disturbs_nobody,
     nobody_outside_this_host_is_served,
 ]

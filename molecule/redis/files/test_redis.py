@@ -34,11 +34,23 @@ def systemctl(*arguments: str) -> None:
     subprocess.run(["systemctl", *arguments], check=True)
 
 
-def until_it_answers(instance: str) -> None:
-    deadline = time.monotonic() + 20
-    while ask(instance, "PING") != "PONG":
-        assert time.monotonic() < deadline, ask(instance, "PING")
+def until(found: Callable[[], str], wanted: str) -> None:
+    """Wait until a text is in what is found, however busy the machine is."""
+    deadline = time.monotonic() + 60
+    while wanted not in (last := found()):
+        assert time.monotonic() < deadline, f"wanted {wanted}, found {last}"
         time.sleep(0.2)
+
+
+def until_it_answers(instance: str) -> None:
+    until(lambda: ask(instance, "PING"), "PONG")
+
+
+def until_written() -> None:
+    """Wait until what was acknowledged is in the file: within a second (appendfsync everysec), if the disk gets its turn."""
+    time.sleep(1.2)
+    admin = os.environ["JUDGE_ADMIN"]
+    until(lambda: ask("data", "INFO", "persistence", password=admin, user="admin"), "aof_buffer_length:0")
 
 
 def the_awkward_passwords_open_their_own_instance_only() -> None:
@@ -90,7 +102,8 @@ def the_administrator_can_but_not_change_the_file() -> None:
 
 def a_full_cache_forgets_and_goes_on() -> None:
     assert set(fill("cache").split()) == {"10000"}
-    assert ask("cache", "EXISTS", "filler:1") == "0"
+    # Not which ones: Redis tells ages apart by seconds, and on a quick machine all of these are of one age.
+    assert 0 < int(ask("cache", "DBSIZE")) < 4000
     assert ask("cache", "EXISTS", "filler:4000") == "1"
 
 
@@ -114,8 +127,7 @@ def data_survives_a_restart_and_the_cache_does_not() -> None:
 
 def data_survives_being_killed() -> None:
     assert ask("data", "SET", "status:3", "written a second ago") == "OK"
-    # appendfsync everysec: what is older than a second is on the disk.
-    time.sleep(1.2)
+    until_written()
     systemctl("kill", "--signal=KILL", "redis-server@data")
     until_it_answers("data")
     assert ask("data", "GET", "status:3") == "written a second ago"
@@ -125,17 +137,13 @@ def a_full_disk_refuses_writes_and_forgets_nothing() -> None:
     assert ask("data", "SET", "status:4", "kept") == "OK"
     filler = "/var/lib/redis/filler"
     subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], check=False, capture_output=True)
-    deadline = time.monotonic() + 20
-    while "MISCONF" not in ask("data", "SETRANGE", "log", "99999", "x"):
-        assert time.monotonic() < deadline, "writes are taken and cannot be kept"
-        time.sleep(0.2)
+    # Until then writes would be taken that cannot be kept.
+    until(lambda: ask("data", "SETRANGE", "log", "99999", "x"), "MISCONF")
     assert ask("data", "GET", "status:4") == "kept"
     assert ask("cache", "SET", "page:2", "rendered") == "OK"
     subprocess.run(["rm", filler], check=True)
-    while ask("data", "SET", "status:5", "kept too") != "OK":
-        assert time.monotonic() < deadline, ask("data", "SET", "status:5", "kept too")
-        time.sleep(0.2)
-    time.sleep(1.2)
+    until(lambda: ask("data", "SET", "status:5", "kept too"), "OK")
+    until_written()
     systemctl("kill", "--signal=KILL", "redis-server@data")
     until_it_answers("data")
     assert ask("data", "MGET", "status:4", "status:5").split("\n") == ["kept", "kept too"]
