@@ -136,6 +136,26 @@ def tail(output: str, count: int = TAIL_LINES) -> str:
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Where a failure begins to be told: by Ansible, by pytest, by Python. Molecule draws a line before each of Ansible's.
+_TELLING = re.compile(r"^(fatal: |failed: |E   |FAILED |\w*(Error|Exception)\b)")
+
+BEFORE = 4  # lines before it, which say where
+
+
+def cause(output: str, count: int = 14, width: int = 200) -> str:
+    """Return the lines where the last failure is told, without colours and frames; the last lines where nothing looks like one."""
+    lines = [line.strip("\u2502 ") for line in _COLOUR.sub("", output).splitlines()]
+    lines = [line for line in lines if line]
+    told = [number for number, line in enumerate(lines) if _TELLING.match(line)]
+    if not told:
+        first = max(len(lines) - count, 0)
+    else:
+        # A failure told in several lines, as pytest does, begins with the first of them.
+        first = next(number for number in reversed(told) if number - 1 not in told)
+        first = max(first - BEFORE, 0)
+    return "\n".join("    " + line[:width] for line in lines[first:][:count])
+
+
 _RECAP = re.compile(
     r"^(?P<host>[\w.-]+)\s*: ok=\d+\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)",
     re.MULTILINE,

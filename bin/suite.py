@@ -23,7 +23,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bin.programs import LOGS, ROOT, Outcome, fail, only_one, podman, remove_hosts, run, say, stop_on_signals, tail
+from bin.programs import (
+    LOGS,
+    ROOT,
+    Outcome,
+    cause,
+    fail,
+    only_one,
+    podman,
+    remove_hosts,
+    run,
+    say,
+    stop_on_signals,
+    tail,
+)
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores; more only makes each wait for the other.
@@ -37,7 +50,8 @@ class Tally:
     """What was run, and how it went."""
 
     passed: int = 0
-    failed: list[str] = field(default_factory=list)
+    # What failed, and where its output tells why.
+    failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, outcome: Outcome) -> bool:
         """Print a step's line; return whether it passed."""
@@ -50,7 +64,7 @@ class Tally:
         if good:
             self.passed += int(counted[-1]) if counted else 1
         else:
-            self.failed.append(name)
+            self.failed[name] = cause(outcome.output)
             say(tail(outcome.output))
         return good
 
@@ -59,7 +73,9 @@ class Tally:
         return self.add(name, step())
 
     def close(self, start: float) -> None:
-        """Print the closing lines and leave with the status that they mean."""
+        """Print the closing lines and leave with the status that they mean: once more why, because hours of output lie between."""
+        for name, why in self.failed.items():
+            say(f"\n{name}:\n{why}")
         say(
             f"\nThe whole took {(time.monotonic() - start) / 60:.1f} minutes."
             + (f" Failed: {', '.join(self.failed)} (all output: {LOGS.relative_to(ROOT)}/)." if self.failed else "")

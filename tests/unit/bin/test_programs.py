@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bin.programs import ROOT, Recap, only_one, recaps, run
+from bin.programs import ROOT, Recap, cause, only_one, recaps, run
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -27,6 +27,20 @@ def test_a_recap_is_read_with_and_without_colours() -> None:
 
 def test_what_is_no_recap_says_nothing() -> None:
     assert recaps("alice: ok=1\nTASK [changed=3]\n") == {}
+
+
+def test_the_cause_is_where_the_last_failure_is_told() -> None:
+    molecule = (
+        "\x1b[2m\u2502\x1b[0m TASK [Ask]\nok: [a]\n\x1b[2;31m\u2502\x1b[0m \x1b[31mfatal: [a]: FAILED! => \x1b[0m\n"
+        "\u2502     msg: refused as wanted\n\u2502 TASK [Ask again]\n\u2502 fatal: [b]: FAILED! =>\n\u2502     stderr: |-\n\u2502 \n"
+        "\u2502       AssertionError: it waited\n\u2502 PLAY RECAP\n"
+    )
+    said = ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "stderr: |-", "AssertionError: it waited", "PLAY RECAP"]
+    assert [line.strip() for line in cause(molecule).splitlines()][1:] == said
+    several = "1\n2\n3\n4\n5\nE   assert 1 == 2\nE    + 1\n"
+    assert [line[4:] for line in cause(several).splitlines()] == ["2", "3", "4", "5", "E   assert 1 == 2", "E    + 1"]
+    assert cause("one\ntwo\nthree\n", count=2) == "    two\n    three"
+    assert cause("") == ""
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
