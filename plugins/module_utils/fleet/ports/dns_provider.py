@@ -24,6 +24,10 @@ class Refused(Exception):
     """The provider answered, and did nothing."""
 
 
+class Unknown(Refused):
+    """What was asked about is not there, or so long ago that the provider has forgotten it."""
+
+
 class Raced(Exception):
     """A record that the plan was made on has changed since; nothing was written."""
 
@@ -88,7 +92,11 @@ class Provider(Protocol):
         """
 
     def settled(self, receipt: Receipt) -> None:
-        """Wait until the provider itself says that the write is done and the zone is well; else raise ``Failed``."""
+        """Wait until the provider itself says that the write is done and the zone is well; else raise ``Failed``.
+
+        A move may go on weeks after its write. Of one that the provider has forgotten only the zone is asked: what the servers answer is
+        judged anyway.
+        """
 
     def servers(self) -> tuple[str, ...]:
         """Return the names of the authoritative servers by the provider's word."""
