@@ -64,7 +64,6 @@ options:
       - Only a provider that changes addresses and a CNAME into each other at once is asked to do so. V(hcloud) is not one of them,
         and changes A and AAAA of a name one after the other.
     type: str
-    choices: [hcloud, rfc2136, route53]
     default: rfc2136
   provider_options:
     description:
@@ -185,7 +184,8 @@ options:
     type: float
     default: 5
   adopt:
-    description: Take over names that have records and no owner, and go on from what somebody changed since the last move.
+    description: Take over names that have records and no owner, wherever they lead. For the first move of names that nothing else keeps,
+      not for every day.
     type: bool
     default: false
 """

@@ -37,8 +37,9 @@ description:
     short TTL, by the clock of this boot where that is possible, by UTC otherwise. A clock that went back makes the wait begin anew.
   - A name is never empty, not even for a moment. Addresses and a CNAME change into each other at once or, if the provider cannot do
     that, not at all. A and AAAA are one unit. No other name is touched, except for the markers of the owner.
-  - A name that has records and no owner is refused unless O(adopt), a name of another owner always. So is what somebody changed by
-    hand meanwhile.
+  - A name that has records and no owner is refused unless O(adopt), a name of another owner always.
+  - What somebody changed by hand is never overwritten. Since the last move it is taken as it is once it is what is declared, so declare
+    it, run this, and then declare what you want.
   - When the new target fails its probes O(failures) times in a row after the cut, or the servers no longer agree, the names are put
     back as they were, that is verified, and the task fails.
   - In check mode it goes through the same steps without a write and returns them as a table, with the time of each.
@@ -78,8 +79,8 @@ options:
     type: bool
     default: false
   converge_within:
-    description: Seconds in which all servers must have a write. Then the task fails and names those that lack it; the next run goes
-      on asking.
+    description: Seconds in which all servers must have a write. Then the task fails and names those that lack it. The next run goes
+      on asking for as long again.
     type: float
     default: 300
   bake:
@@ -98,6 +99,10 @@ options:
     description: What the ledger holds. Set by the action plugin.
     type: dict
     default: {}
+  running:
+    description: Seconds since the run began that this step is of. Set by the action plugin.
+    type: float
+    default: 0
 attributes:
   check_mode:
     description: Goes through all steps and writes nothing. It reads, asks the servers and probes the new target, and refuses what
@@ -214,6 +219,7 @@ SPEC: dict[str, Any] = {
     **LIMITS,
     "state": {"type": "str", "choices": [*STATES, "verified"], "default": "present"},
     "record": {"type": "dict", "default": {}},
+    "running": {"type": "float", "default": 0},
 }
 
 
@@ -250,7 +256,7 @@ def show(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record
 
 def make_a_step(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record | None) -> None:
     """Do what comes next."""
-    outcome = Mover(world.split, module.params["state"], world, limits).step(record)
+    outcome = Mover(world.split, module.params["state"], world, limits, module.params["running"]).step(record)
     ready = (
         {"ready_at": str(outcome.ready_at), "left": outcome.ready_at.utc - world.now().utc} if outcome.ready_at else {}
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from . import split_plan
 from .ports.dns_provider import Ambiguous, Failed, Raced, Reading, Receipt, Unanswered
-from .split import Picture, Side, Split, crossings, lines, lowered, picture, with_ttl
+from .split import Picture, Side, Split, crossings, lines, lowered, picture, values_of, with_ttl
 from .split_plan import moving
 from .split_record import (
     BAKING,
@@ -59,6 +59,8 @@ class Mover:
     state: str
     world: World
     limits: Limits
+    # Seconds since this run began: the next one has patience of its own, however long ago the write was.
+    running: float = 0.0
 
     def step(self, record: Record | None) -> Outcome:
         """Decide or do what comes next after what is recorded."""
@@ -92,29 +94,43 @@ class Mover:
             raise Refusal(
                 f"The zone {self.split.zone} is delegated elsewhere: {fault}. Put that right first; nothing was written."
             )
-        self._refuse_drift(previous, live)
+        drifted = self._drifted(previous, live)
+        if drifted and previous is not None:
+            # When is not known, so caches may hold for as long as ever what was there before.
+            previous = replace(previous, ended=self.world.now())
         plan = split_plan.plan(reading, final, self.split.marker, self.world.capabilities, self.limits.adopt)
         if plan.refusals:
             raise Refusal("Nothing was written: " + "; ".join(plan.refusals) + ".")
         self._everywhere(live)
         if not plan.batches:
-            return Outcome(previous, "all is as declared, by the word of every authoritative server", over=True)
+            said = "all is as declared, by the word of every authoritative server"
+            return Outcome(self._taken(previous, drifted) if previous and drifted else previous, said, over=True)
         if self.state == "finalised":
             raise Refusal("There is no move to finish. Ask for state=present to begin one.")
         names = moving(live, final)
         self._refuse_moves(live, names)
         return self._observed(reading, live, names, previous.held(self.world.now()) if previous else 0)
 
-    def _refuse_drift(self, previous: Record | None, live: Picture) -> None:
-        if previous is None or self.limits.adopt:
-            return
+    def _drifted(self, previous: Record | None, live: Picture) -> str:
+        """Say what somebody changed since the last move. Unless it is what is declared now, nothing is made of it."""
+        if previous is None:
+            return ""
         left = previous.desired if previous.phase == FINALISED else _restorable(previous)
-        if faults := split_plan.drift({name: live[name] for name in left}, left):
+        faults = "; ".join(split_plan.drift({name: live[name] for name in left}, left))
+        final = self.split.final()
+        if faults and any(values_of(live[name]) != values_of(final[name]) for name in left):
             raise Refusal(
-                "Somebody changed the names since the last move: "
-                + "; ".join(faults)
-                + ". Declare what is true now, put back what was, or say adopt to go on from what is there. Nothing was written."
+                f"Somebody changed the names since the last move: {faults}. Put back what was; or declare what is there now and run this, "
+                "and then declare what you want. Nothing was written."
             )
+        return faults
+
+    def _taken(self, record: Record, why: str) -> Record:
+        """Return the record of a move that is over because what is there is what is declared."""
+        now, final = self.world.now(), self.split.final()
+        held = replace(record, ended=now).held(now)
+        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), old_ttl=held, ended=now)
+        return done.told(now, f"taken as it is: {why}")
 
     def _refuse_moves(self, live: Picture, names: tuple[str, ...]) -> None:
         if len(names) > 1:
@@ -134,9 +150,7 @@ class Mover:
         if again.record is not None:
             return replace(again, record=_remember(again.record, record))
         # Without us it is as declared: a record that stays would be a move under way, which no run ever ends.
-        now, final = self.world.now(), self.split.final()
-        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), ended=now)
-        return replace(again, record=done.told(now, again.did))
+        return replace(again, record=self._taken(record, again.did))
 
     def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...], held: int) -> Outcome:
         now = self.world.now()
@@ -239,14 +253,12 @@ class Mover:
             return self._not_yet(record, intent, str(error))
 
     def _not_yet(self, record: Record, intent: Intent, why: str) -> Outcome:
-        now = self.world.now()
-        passed = now.elapsed_since(intent.written or intent.decided)
-        if passed is None and intent.written is not None:
-            # By a clock that went back the deadline would be years away.
-            record = replace(record, intent=replace(intent, written=now))
-        if passed is not None and passed > self.limits.converge_within:
+        passed = self.world.now().elapsed_since(intent.written or intent.decided)
+        # By a clock that went back the deadline would be years away.
+        asked = self.running if passed is None else min(passed, self.running)
+        if asked > self.limits.converge_within:
             raise Refusal(
-                f"After {passed:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
+                f"After {asked:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
             )
         return Outcome(record, f"not yet: {why}", pause=1.0, unknown=True)
 
@@ -330,7 +342,7 @@ class Mover:
             faults = self._new_target_faults(record)
         except Unanswered as error:
             # A primary restarts in the day that a target is watched. Nothing was seen, so nothing ends here, well or badly.
-            if passed is not None and passed > self.limits.bake + self.limits.converge_within:
+            if passed is not None and min(passed - self.limits.bake, self.running) > self.limits.converge_within:
                 raise
             return Outcome(record, f"not looked: {error}", pause=self.limits.bake_interval, unknown=True)
         if faults:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -25,7 +26,18 @@ except ImportError:
 
 from ..records import ADDRESS_TYPES, TTL_MAX, Change, Mistake, RecordSet, applied, zone_name
 from ..zone_text import DECIMAL, given, spelled
-from .dns_provider import Ambiguous, Capabilities, Failed, Reading, Receipt, Refused, Unanswered, raced, refuse_races
+from .dns_provider import (
+    Ambiguous,
+    Capabilities,
+    Failed,
+    Reading,
+    Receipt,
+    Refused,
+    Unanswered,
+    Unknown,
+    raced,
+    refuse_races,
+)
 from .patience import Patience, Throttled, patience, seconds
 
 CAPABILITIES = Capabilities(atomic_type_change=False, atomic_ttl_and_values=False, min_ttl=60, max_ttl=TTL_MAX)
@@ -88,7 +100,8 @@ class HCloud:
     def settled(self, receipt: Receipt) -> None:
         """Wait until the actions have succeeded and the zone is on all of Hetzner's servers."""
         for number in receipt.ids:
-            self._wait(partial(self._running, number))
+            with suppress(Unknown):
+                self._wait(partial(self._running, number))
         self._wait(self._publishing)
 
     def servers(self) -> tuple[str, ...]:
@@ -291,7 +304,7 @@ class HCloud:
         if error.code in STRANGER:
             return Refused(f"{said}: give a token that may write (token, or HCLOUD_TOKEN) of the zone's project")
         if error.code == "not_found":
-            return Refused(f"{said}: there is no such zone (or record set) in the token's project; create it first")
+            return Unknown(f"{said}: there is no such zone (or record set) in the token's project; create it first")
         return Refused(said)
 
 

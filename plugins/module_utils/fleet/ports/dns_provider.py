@@ -2,7 +2,7 @@
 """What every provider of DNS can do for a split, and what each of its failures means.
 
 A new provider is one file beside this one, with a class that keeps the promises of ``Provider`` and a function that makes it from
-parameters, and one entry in ``provider``.
+parameters, and one entry in ``known``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ class Unanswered(Exception):
 
 class Refused(Exception):
     """The provider answered, and did nothing."""
+
+
+class Unknown(Refused):
+    """What was asked about is not there, or so long ago that the provider has forgotten it."""
 
 
 class Raced(Exception):
@@ -88,13 +92,20 @@ class Provider(Protocol):
         """
 
     def settled(self, receipt: Receipt) -> None:
-        """Wait until the provider itself says that the write is done and the zone is well; else raise ``Failed``."""
+        """Wait until the provider itself says that the write is done and the zone is well; else raise ``Failed``.
+
+        A move may go on weeks after its write. Of one that the provider has forgotten only the zone is asked: what the servers answer is
+        judged anyway.
+        """
 
     def servers(self) -> tuple[str, ...]:
         """Return the names of the authoritative servers by the provider's word."""
 
     def delegation(self) -> str:
         """Return what is wrong with the zone's delegation by the provider's word, or ""."""
+
+
+Maker = Callable[[Mapping[str, Any]], Provider]
 
 
 def marker_name(name: str) -> str:
@@ -143,16 +154,26 @@ def refuse_races(
             raise raced(f"the owner of {name}")
 
 
-def provider(name: str, params: Mapping[str, Any]) -> Provider:
-    """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
-    # Not at the top: they are made of what this file says.
+def known() -> dict[str, Maker]:
+    """Return what makes a zone of each provider. No other place lists them."""
+    # Not at the top: they are made of what this file says. Written out, because Ansible sends a host only what it finds imported.
     from . import dns_hcloud, dns_rfc2136, dns_route53
 
-    known: dict[str, Callable[[Mapping[str, Any]], Provider]] = {
+    return {
         "hcloud": dns_hcloud.zone,
         "rfc2136": dns_rfc2136.zone,
         "route53": dns_route53.zone,
     }
-    if name not in known:
-        raise Mistake(f"there is no provider {name}; known are {', '.join(sorted(known)) or 'none'}")
-    return known[name](params)
+
+
+def maker(name: str) -> Maker:
+    """Return what makes a zone of this provider, or say who is known."""
+    found = known()
+    if name not in found:
+        raise Mistake(f"there is no provider {name}; known are {', '.join(sorted(found))}")
+    return found[name]
+
+
+def provider(name: str, params: Mapping[str, Any]) -> Provider:
+    """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
+    return maker(name)(params)

@@ -33,6 +33,7 @@ from .dns_provider import (
     Receipt,
     Refused,
     Unanswered,
+    Unknown,
     marker_name,
     marker_owner,
     marker_text,
@@ -123,7 +124,10 @@ class Route53:
     def settled(self, receipt: Receipt) -> None:
         """Wait until all of Amazon's servers have the changes (INSYNC). Without a receipt Amazon has nothing to say."""
         for change in receipt.ids:
-            left = self.patience.until(partial(self._pending, change))
+            try:
+                left = self.patience.until(partial(self._pending, change))
+            except Unknown:
+                continue
             if left:
                 raise Failed(f"{self.zone}: {left} after {self.patience.settling:g} s")
 
@@ -273,7 +277,7 @@ class Route53:
             return lost(said)
         if code in STRANGER:
             return Refused(f"{said}: {_credentials()}")
-        return Refused(said)
+        return Unknown(said) if code == "NoSuchChange" else Refused(said)
 
 
 def _raw(record: RecordSet) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class Server:
                 self.address, copy, query, port=self.port, timeout=self.timeout, lifetime=self.timeout
             )
         except (dns.tsig.PeerError, dns.xfr.TransferError) as error:
-            raise Refused(f"{self.address} refuses to transfer {zone} to the key {self.key.name}: {error}") from error
+            raise Refused(
+                f"{self.address} refuses to transfer {zone} to the key {self.key.name}: {self._why(error)}"
+            ) from error
         except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
             raise Unanswered(f"{self.address} gave no copy of {zone}: {error or type(error).__name__}") from error
         return list(_record_sets(copy))
@@ -82,7 +84,7 @@ class Server:
         try:
             answer = dns.query.tcp(message, self.address, port=self.port, timeout=self.timeout)
         except dns.tsig.PeerError as error:
-            raise Refused(f"{self.address} refuses the key {self.key.name}: {error}") from error
+            raise Refused(f"{self.address} refuses the key {self.key.name}: {self._why(error)}") from error
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise Unanswered(f"{self.address} did not answer an update of {zone}: {error}") from error
         said = dns.rcode.to_text(answer.rcode())
@@ -90,6 +92,14 @@ class Server:
             raise Raced(f"{zone} was changed by somebody else meanwhile ({said}); nothing was written, run again")
         if said != "NOERROR":
             raise Refused(f"{self.address} refuses to update {zone} for the key {self.key.name}: {said}")
+
+    def _why(self, error: Exception) -> str:
+        if not isinstance(error, dns.tsig.PeerBadTime):
+            return str(error)
+        return (
+            "its clock and this host's differ by more than the five minutes for which a signature is good (BADTIME): compare `date -u` on "
+            "both, and set the wrong one right (chronyc makestep)"
+        )
 
     def _signed(self) -> dict[str, Any]:
         name = dns.name.from_text(self.key.name)

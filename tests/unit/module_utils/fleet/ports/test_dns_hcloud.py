@@ -363,6 +363,15 @@ def test_a_write_is_settled_when_its_actions_are_done_and_the_zone_is_published(
     assert lab.api.actions[1]["status"] == "success"
 
 
+def test_an_action_that_hetzner_has_forgotten_holds_nothing_up_and_its_zone_is_asked_still(lab: Lab) -> None:
+    receipt = lab.zone.write([CUT[0]], {})
+    lab.api.actions.clear()
+    lab.zone.settled(receipt)
+    lab.api.broken = True
+    with pytest.raises(Failed, match="could not publish"):
+        lab.zone.settled(receipt)
+
+
 def test_an_action_that_failed_is_a_failure(lab: Lab) -> None:
     lab.api.fail_next = True
     with pytest.raises(Failed, match="the name server did not take it"):

@@ -395,6 +395,16 @@ def test_a_change_that_stays_pending_has_failed() -> None:
         at(heard.url, clock).settled(Receipt(("/change/C1",)))
 
 
+def test_a_change_that_amazon_has_forgotten_holds_nothing_up() -> None:
+    # Weeks later only the servers can tell; but the change that is still known is waited for.
+    with conversation(
+        error(GET_CHANGE, 404, "NoSuchChange", "A change with that ID does not exist"),
+        replace(change_info("PENDING", GET_CHANGE), asked="GET /2013-04-01/change/C2"),
+        replace(change_info("INSYNC", GET_CHANGE), asked="GET /2013-04-01/change/C2"),
+    ) as heard:
+        at(heard.url).settled(Receipt(("/change/C1", "/change/C2")))
+
+
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-import dns.message
+from collections.abc import Callable
+
+import dns.query
+import dns.tsig
 import dns.update
 import pytest
 
-from plugins.module_utils.fleet.ports.dns_provider import Unanswered
+from plugins.module_utils.fleet.ports.dns_provider import Refused, Unanswered
 from plugins.module_utils.fleet.ports.rfc2136 import Server, parse_key
 from plugins.module_utils.fleet.records import Change, RecordSet
 
@@ -77,3 +80,16 @@ def test_a_key_never_shows_its_secret() -> None:
 def test_a_server_that_is_not_there_is_unanswered() -> None:
     with pytest.raises(Unanswered, match=r"127\.0\.0\.1"):
         Server("127.0.0.1", parse_key(KEY), port=1, timeout=1).read(ZONE)
+
+
+@pytest.mark.parametrize("ask", [lambda there: there.read(ZONE), lambda there: there.update(ZONE, [])])
+def test_a_server_whose_clock_is_another_says_so_and_not_that_the_key_is_wrong(
+    ask: Callable[[Server], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object, **__: object) -> None:
+        raise dns.tsig.PeerBadTime
+
+    monkeypatch.setattr(dns.query, "inbound_xfr", too_late)
+    monkeypatch.setattr(dns.query, "tcp", too_late)
+    with pytest.raises(Refused, match=r"BADTIME.*date -u"):
+        ask(Server("192.0.2.1", parse_key(KEY)))
