@@ -42,6 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
         self._parent = os.getppid()
+        self._began = time.monotonic()
         own = {key: self._task.args.get(key) for key in OWN}
         if not own["endpoints"] or not self._task.args.get("id"):
             raise AnsibleActionFail(
@@ -127,7 +128,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _step(self, record: Mapping[str, Any]) -> dict[str, Any]:
         arguments = {key: value for key, value in self._task.args.items() if key not in OWN}
-        arguments["record"] = record
+        arguments |= {"record": record, "running": time.monotonic() - self._began}
         if not self._on_controller:
             return dict(self._execute_module("dns_split", module_args=arguments, task_vars=self._variables))
         there = self._connection

@@ -78,8 +78,8 @@ options:
     type: bool
     default: false
   converge_within:
-    description: Seconds in which all servers must have a write. Then the task fails and names those that lack it; the next run goes
-      on asking.
+    description: Seconds in which all servers must have a write. Then the task fails and names those that lack it. The next run goes
+      on asking for as long again.
     type: float
     default: 300
   bake:
@@ -98,6 +98,10 @@ options:
     description: What the ledger holds. Set by the action plugin.
     type: dict
     default: {}
+  running:
+    description: Seconds since the run began that this step is of. Set by the action plugin.
+    type: float
+    default: 0
 attributes:
   check_mode:
     description: Goes through all steps and writes nothing. It reads, asks the servers and probes the new target, and refuses what
@@ -214,6 +218,7 @@ SPEC: dict[str, Any] = {
     **LIMITS,
     "state": {"type": "str", "choices": [*STATES, "verified"], "default": "present"},
     "record": {"type": "dict", "default": {}},
+    "running": {"type": "float", "default": 0},
 }
 
 
@@ -250,7 +255,7 @@ def show(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record
 
 def make_a_step(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record | None) -> None:
     """Do what comes next."""
-    outcome = Mover(world.split, module.params["state"], world, limits).step(record)
+    outcome = Mover(world.split, module.params["state"], world, limits, module.params["running"]).step(record)
     ready = (
         {"ready_at": str(outcome.ready_at), "left": outcome.ready_at.utc - world.now().utc} if outcome.ready_at else {}
     )

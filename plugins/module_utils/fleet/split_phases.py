@@ -59,6 +59,8 @@ class Mover:
     state: str
     world: World
     limits: Limits
+    # Seconds since this run began: the next one has patience of its own, however long ago the write was.
+    running: float = 0.0
 
     def step(self, record: Record | None) -> Outcome:
         """Decide or do what comes next after what is recorded."""
@@ -239,14 +241,12 @@ class Mover:
             return self._not_yet(record, intent, str(error))
 
     def _not_yet(self, record: Record, intent: Intent, why: str) -> Outcome:
-        now = self.world.now()
-        passed = now.elapsed_since(intent.written or intent.decided)
-        if passed is None and intent.written is not None:
-            # By a clock that went back the deadline would be years away.
-            record = replace(record, intent=replace(intent, written=now))
-        if passed is not None and passed > self.limits.converge_within:
+        passed = self.world.now().elapsed_since(intent.written or intent.decided)
+        # By a clock that went back the deadline would be years away.
+        asked = self.running if passed is None else min(passed, self.running)
+        if asked > self.limits.converge_within:
             raise Refusal(
-                f"After {passed:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
+                f"After {asked:.0f} s it is still not true that {SAID[intent.write]}: {why}. {self._by_hand(record)}"
             )
         return Outcome(record, f"not yet: {why}", pause=1.0, unknown=True)
 
@@ -330,7 +330,7 @@ class Mover:
             faults = self._new_target_faults(record)
         except Unanswered as error:
             # A primary restarts in the day that a target is watched. Nothing was seen, so nothing ends here, well or badly.
-            if passed is not None and passed > self.limits.bake + self.limits.converge_within:
+            if passed is not None and min(passed - self.limits.bake, self.running) > self.limits.converge_within:
                 raise
             return Outcome(record, f"not looked: {error}", pause=self.limits.bake_interval, unknown=True)
         if faults:

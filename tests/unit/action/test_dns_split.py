@@ -156,7 +156,13 @@ def test_check_mode_stores_nothing() -> None:
 def test_the_plugins_own_arguments_are_not_the_modules() -> None:
     plugin = Played([step("a", 1, over=True)], wait=True, on_controller=False)
     plugin.run()
-    assert set(plugin.asked[1][1]) == {"id", "zone", "record"}
+    assert set(plugin.asked[1][1]) == {"id", "zone", "record", "running"}
+
+
+def test_each_step_is_told_for_how_long_its_run_goes_on() -> None:
+    plugin = Played([step("a", 1, pause=3.0), step("b", 2, pause=4.0), step("c", 3, over=True)])
+    plugin.run()
+    assert [args["running"] for name, args in plugin.asked if name == "dns_split"] == [0.0, 3.0, 7.0]
 
 
 def test_steps_run_on_the_controller_when_told_so_and_the_record_stays_where_etcd_is_reached() -> None:

@@ -277,8 +277,8 @@ class Run:
     # Called with the outcome of each step, after it was stored.
     between: Callable[[Outcome], None] = lambda _: None
 
-    def once(self, state: str = "present") -> Outcome:
-        outcome = Mover(self.split, state, self.world, self.limits).step(read(self.ledger, self.split))
+    def once(self, state: str = "present", running: float = 0.0) -> Outcome:
+        outcome = Mover(self.split, state, self.world, self.limits, running).step(read(self.ledger, self.split))
         self.world.touched("before it is stored")
         if outcome.record is not None:
             self.ledger = outcome.record.data()
@@ -288,8 +288,9 @@ class Run:
         return outcome
 
     def run(self, state: str = "present") -> Outcome:
+        began = self.world.zone.clock.real
         for _ in range(500):
-            outcome = self.once(state)
+            outcome = self.once(state, self.world.zone.clock.real - began)
             if outcome.over:
                 return outcome
             self.world.touched("before a wait")
