@@ -185,7 +185,8 @@ options:
     type: float
     default: 5
   adopt:
-    description: Take over names that have records and no owner, and go on from what somebody changed since the last move.
+    description: Take over names that have records and no owner, wherever they lead. For the first move of names that nothing else keeps,
+      not for every day.
     type: bool
     default: false
 """

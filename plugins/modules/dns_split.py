@@ -37,8 +37,9 @@ description:
     short TTL, by the clock of this boot where that is possible, by UTC otherwise. A clock that went back makes the wait begin anew.
   - A name is never empty, not even for a moment. Addresses and a CNAME change into each other at once or, if the provider cannot do
     that, not at all. A and AAAA are one unit. No other name is touched, except for the markers of the owner.
-  - A name that has records and no owner is refused unless O(adopt), a name of another owner always. So is what somebody changed by
-    hand meanwhile.
+  - A name that has records and no owner is refused unless O(adopt), a name of another owner always.
+  - What somebody changed by hand is never overwritten. Since the last move it is taken as it is once it is what is declared, so declare
+    it, run this, and then declare what you want.
   - When the new target fails its probes O(failures) times in a row after the cut, or the servers no longer agree, the names are put
     back as they were, that is verified, and the task fails.
   - In check mode it goes through the same steps without a write and returns them as a table, with the time of each.

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from plugins.module_utils.fleet.ports.dns_provider import marker_name, marker_text
 
 ROOT = Path(__file__).resolve().parents[2]
 SITES = ("basement", "cloud")
@@ -114,3 +117,22 @@ def test_votes_are_odd(inventory: str) -> None:
     assert votes % 2 == 1, (
         f"inventories/{inventory}: {votes} hosts in etcd: an even number survives no more than one less"
     )
+
+
+def variables(path: str) -> Any:
+    return yaml.safe_load((ROOT / "inventories" / path).read_text())
+
+
+def test_the_names_of_the_example_are_planted_with_the_mark_of_the_split_that_moves_them() -> None:
+    # Templates and all: what both files write in the same way is the same name.
+    moved = variables("example/group_vars/etcd/dns_split.yml")
+    assert "dns_split_adopt" not in moved, "what protects names that nobody owns is switched off for every day"
+    planted = [
+        (record["name"], record["type"], record["values"], record.get("managed"))
+        for zone in variables("example/group_vars/nameserver/nameserver.yml")["nameserver_zones"]
+        for record in zone["records"]
+    ]
+    for split in moved["dns_split_splits"]:
+        for side in (split["read"], split["write"]):
+            mark = (marker_name(side["name"]), "TXT", [marker_text(f"upstairs/{split['id']}")], "seed")
+            assert side.get("elsewhere") or mark in planted, f"{side['name']} is planted, and nobody's"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from . import split_plan
 from .ports.dns_provider import Ambiguous, Failed, Raced, Reading, Receipt, Unanswered
-from .split import Picture, Side, Split, crossings, lines, lowered, picture, with_ttl
+from .split import Picture, Side, Split, crossings, lines, lowered, picture, values_of, with_ttl
 from .split_plan import moving
 from .split_record import (
     BAKING,
@@ -94,29 +94,43 @@ class Mover:
             raise Refusal(
                 f"The zone {self.split.zone} is delegated elsewhere: {fault}. Put that right first; nothing was written."
             )
-        self._refuse_drift(previous, live)
+        drifted = self._drifted(previous, live)
+        if drifted and previous is not None:
+            # When is not known, so caches may hold for as long as ever what was there before.
+            previous = replace(previous, ended=self.world.now())
         plan = split_plan.plan(reading, final, self.split.marker, self.world.capabilities, self.limits.adopt)
         if plan.refusals:
             raise Refusal("Nothing was written: " + "; ".join(plan.refusals) + ".")
         self._everywhere(live)
         if not plan.batches:
-            return Outcome(previous, "all is as declared, by the word of every authoritative server", over=True)
+            said = "all is as declared, by the word of every authoritative server"
+            return Outcome(self._taken(previous, drifted) if previous and drifted else previous, said, over=True)
         if self.state == "finalised":
             raise Refusal("There is no move to finish. Ask for state=present to begin one.")
         names = moving(live, final)
         self._refuse_moves(live, names)
         return self._observed(reading, live, names, previous.held(self.world.now()) if previous else 0)
 
-    def _refuse_drift(self, previous: Record | None, live: Picture) -> None:
-        if previous is None or self.limits.adopt:
-            return
+    def _drifted(self, previous: Record | None, live: Picture) -> str:
+        """Say what somebody changed since the last move. Unless it is what is declared now, nothing is made of it."""
+        if previous is None:
+            return ""
         left = previous.desired if previous.phase == FINALISED else _restorable(previous)
-        if faults := split_plan.drift({name: live[name] for name in left}, left):
+        faults = "; ".join(split_plan.drift({name: live[name] for name in left}, left))
+        final = self.split.final()
+        if faults and any(values_of(live[name]) != values_of(final[name]) for name in left):
             raise Refusal(
-                "Somebody changed the names since the last move: "
-                + "; ".join(faults)
-                + ". Declare what is true now, put back what was, or say adopt to go on from what is there. Nothing was written."
+                f"Somebody changed the names since the last move: {faults}. Put back what was; or declare what is there now and run this, "
+                "and then declare what you want. Nothing was written."
             )
+        return faults
+
+    def _taken(self, record: Record, why: str) -> Record:
+        """Return the record of a move that is over because what is there is what is declared."""
+        now, final = self.world.now(), self.split.final()
+        held = replace(record, ended=now).held(now)
+        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), old_ttl=held, ended=now)
+        return done.told(now, f"taken as it is: {why}")
 
     def _refuse_moves(self, live: Picture, names: tuple[str, ...]) -> None:
         if len(names) > 1:
@@ -136,9 +150,7 @@ class Mover:
         if again.record is not None:
             return replace(again, record=_remember(again.record, record))
         # Without us it is as declared: a record that stays would be a move under way, which no run ever ends.
-        now, final = self.world.now(), self.split.final()
-        done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), ended=now)
-        return replace(again, record=done.told(now, again.did))
+        return replace(again, record=self._taken(record, again.did))
 
     def _observed(self, reading: Reading, live: Picture, names: tuple[str, ...], held: int) -> Outcome:
         now = self.world.now()
