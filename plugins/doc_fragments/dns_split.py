@@ -64,7 +64,6 @@ options:
       - Only a provider that changes addresses and a CNAME into each other at once is asked to do so. V(hcloud) is not one of them,
         and changes A and AAAA of a name one after the other.
     type: str
-    choices: [hcloud, rfc2136, route53]
     default: rfc2136
   provider_options:
     description:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-PROVIDERS = ("hcloud", "rfc2136", "route53")
 SIDE: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "addresses": {"type": "list", "elements": "str", "default": []},
@@ -43,7 +42,7 @@ DECLARATION: dict[str, Any] = {
     "write": {"type": "dict", "required": True, "options": SIDE},
     "ttl": {"type": "int", "default": 300},
     "transit_ttl": {"type": "int", "default": 60},
-    "provider": {"type": "str", "choices": list(PROVIDERS), "default": "rfc2136"},
+    "provider": {"type": "str", "default": "rfc2136"},
     "provider_options": {"type": "dict", "default": {}},
     "credentials": {"type": "dict", "default": {}, "no_log": True},
     "probes": {"type": "list", "elements": "dict", "default": [], "options": PROBE},

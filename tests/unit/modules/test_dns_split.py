@@ -12,7 +12,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from plugins.doc_fragments.dns_split import ModuleDocFragment
-from plugins.module_utils.fleet.ports import authority, dns_world
+from plugins.module_utils.fleet.ports import authority, dns_provider, dns_world
 from plugins.module_utils.fleet.split import parse
 from plugins.modules import dns_split, dns_split_info
 from tests.unit.module_utils.fleet.dns_simulator import BUCKET, MEDIA, NEW, OLD, SimWorld, world
@@ -160,6 +160,18 @@ def test_info_tells_and_does_not_fail(info: Run, here: SimWorld, monkeypatch: py
     assert told["servers"] == ["ns1 (10.0.0.1): as wanted", "ns2 (10.0.0.2): as wanted", "ns2 (fd00::2): as wanted"]
     assert told["observed"] == ["192.0.2.5"]
     assert told["record"] == {}
+
+
+def test_an_entry_is_all_that_the_modules_need_to_know_of_a_provider(
+    run: Run, info: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = world()
+    monkeypatch.setattr(dns_provider, "known", lambda: {"memory": lambda params: there.provider})
+    monkeypatch.setattr(dns_world.RealWorld, "verify", lambda self, wanted: there.verify(wanted))
+    assert run(provider="memory")["phase"] == "observed"
+    assert info(provider="memory")["live"][MEDIA][0]["values"] == [OLD[0]]
+    for told in (run(provider="rfc2136"), info(provider="rfc2136"), info(provider="rfc2136", ask="nothing")):
+        assert told["msg"] == "there is no provider rfc2136; known are memory"
 
 
 def test_info_probes_what_is_declared_without_a_provider(info: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 """What every provider of DNS can do for a split, and what each of its failures means.
 
 A new provider is one file beside this one, with a class that keeps the promises of ``Provider`` and a function that makes it from
-parameters, and one entry in ``provider``.
+parameters, and one entry in ``known``.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ class Provider(Protocol):
         """Return what is wrong with the zone's delegation by the provider's word, or ""."""
 
 
+Maker = Callable[[Mapping[str, Any]], Provider]
+
+
 def marker_name(name: str) -> str:
     """Return where the TXT record lies that says who owns a name, for a provider that has no better place."""
     return f"{MARKER_LABEL}.{name}"
@@ -151,16 +154,26 @@ def refuse_races(
             raise raced(f"the owner of {name}")
 
 
-def provider(name: str, params: Mapping[str, Any]) -> Provider:
-    """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
-    # Not at the top: they are made of what this file says.
+def known() -> dict[str, Maker]:
+    """Return what makes a zone of each provider. No other place lists them."""
+    # Not at the top: they are made of what this file says. Written out, because Ansible sends a host only what it finds imported.
     from . import dns_hcloud, dns_rfc2136, dns_route53
 
-    known: dict[str, Callable[[Mapping[str, Any]], Provider]] = {
+    return {
         "hcloud": dns_hcloud.zone,
         "rfc2136": dns_rfc2136.zone,
         "route53": dns_route53.zone,
     }
-    if name not in known:
-        raise Mistake(f"there is no provider {name}; known are {', '.join(sorted(known)) or 'none'}")
-    return known[name](params)
+
+
+def maker(name: str) -> Maker:
+    """Return what makes a zone of this provider, or say who is known."""
+    found = known()
+    if name not in found:
+        raise Mistake(f"there is no provider {name}; known are {', '.join(sorted(found))}")
+    return found[name]
+
+
+def provider(name: str, params: Mapping[str, Any]) -> Provider:
+    """Return the zone at the provider of that name. ``params`` has ``zone`` and what the provider's own function reads."""
+    return maker(name)(params)

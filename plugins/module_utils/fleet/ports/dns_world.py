@@ -24,7 +24,7 @@ from ..split_verify import Verdict
 from ..split_verify import judge as judge_survey
 from . import authority, web
 from .authority import Authorities
-from .dns_provider import Capabilities, Provider, Reading, Receipt, Refused, Unanswered, provider
+from .dns_provider import Capabilities, Provider, Reading, Receipt, Refused, Unanswered, maker, provider
 from .rfc2136 import HAS_DNSPYTHON
 
 # What is secret of what a provider needs. Ansible hides every value of `credentials` wherever it appears, in the record as well, so
@@ -189,6 +189,7 @@ class Nobody:
 
 def prober(params: Mapping[str, Any]) -> RealWorld:
     """Return a world that can be probed from this host and not be read or written: that needs neither library nor secret."""
+    maker(params["provider"])
     _refuse_mixed(params["provider_options"], params["credentials"])
     split = parse(params)
     probes = parse_probes(params["probes"], split)
