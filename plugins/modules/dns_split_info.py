@@ -8,14 +8,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.fleet import ledger
-from ..module_utils.fleet.ports import authority, dns_world, etcd
+from ..module_utils.fleet.ports import authority, dns_world
 from ..module_utils.fleet.ports.dns_provider import Ambiguous, Failed, Raced, Refused, Unanswered
-from ..module_utils.fleet.ports.dns_world import RealWorld
 from ..module_utils.fleet.records import Mistake
 from ..module_utils.fleet.split import as_data, picture
 from ..module_utils.fleet.split_preview import differences
-from ..module_utils.fleet.split_record import Record, read
+from ..module_utils.fleet.split_record import read
 from ..module_utils.fleet.split_spec import DECLARATION
 from ..module_utils.fleet.split_world import Limits
 
@@ -27,15 +25,15 @@ version_added: "1.0"
 author: [Upstairs]
 description:
   - Reads both names from the provider, asks every authoritative server at every address, and compares with what is declared.
-  - Reads the record of a move, if there is one. Writes nothing and takes no lock.
+  - Says so when a move is under way, if it is given the record of it. Writes nothing and takes no lock.
   - Never fails because something is not as declared. That is in RV(drift), and RV(probes).
 extends_documentation_fragment: [dns_split]
 options:
-  endpoints:
-    description: The members of etcd, as host:port, to read the record of a move from; without any it is not read.
-    type: list
-    elements: str
-    default: []
+  record:
+    description: What M(fleet_ledger) reads at C(dns_split/<id>), on a host that etcd answers. Without it a move that is under way is not
+      known.
+    type: dict
+    default: {}
   resolvers:
     description: Addresses of resolvers whose answers are reported. They prove nothing, since many machines with many caches are
       behind each.
@@ -61,8 +59,15 @@ attributes:
 """
 
 EXAMPLES = r"""
+- name: verify | Read what is remembered of a move
+  fleet_ledger:
+    endpoints: "{{ etcd_endpoints }}"
+    name: dns_split/media
+    state: read
+  register: __remembered
+
 - name: verify | See how the names stand
-  dns_split_info: "{{ declaration | combine({'endpoints': etcd_endpoints, 'resolvers': ['9.9.9.9']}) }}"
+  dns_split_info: "{{ declaration | combine({'record': __remembered.value, 'resolvers': ['9.9.9.9']}) }}"
   register: __names
 
 - name: See whether every writer can write to where the write name will lead
@@ -97,7 +102,7 @@ observed:
   type: list
   elements: str
 record:
-  description: The record of a move, empty without one.
+  description: The record that was given.
   returned: with O(ask=all)
   type: dict
 probes:
@@ -109,22 +114,10 @@ probes:
 
 SPEC: dict[str, Any] = {
     **DECLARATION,
-    "endpoints": {"type": "list", "elements": "str", "default": []},
+    "record": {"type": "dict", "default": {}},
     "resolvers": {"type": "list", "elements": "str", "default": []},
     "ask": {"type": "str", "choices": ["all", "targets", "nothing"], "default": "all"},
 }
-
-
-def recorded(module: AnsibleModule, world: RealWorld) -> Record | None:
-    """Return the record of a move."""
-    name = f"dns_split/{world.split.id}"
-    if not module.params["endpoints"]:
-        return None
-    found = etcd.read(module.params["endpoints"], ledger.key(name))
-    entry = ledger.read(name, found.text, found.revision)
-    if not entry.readable:
-        raise Mistake(f"the record {name} is no JSON object: look at the names before you remove it")
-    return read(entry.value, world.split)
 
 
 def probe(module: AnsibleModule) -> None:
@@ -142,7 +135,7 @@ def probe(module: AnsibleModule) -> None:
 def look(module: AnsibleModule) -> None:
     """Read, ask and compare."""
     world = dns_world.connect(module.params)
-    record = recorded(module, world)
+    record = read(module.params["record"], world.split)
     reading = world.read()
     live = picture(reading.records, world.split.names)
     module.exit_json(
@@ -164,7 +157,7 @@ def main() -> None:
             look(module)
         else:
             probe(module)
-    except (Mistake, Unanswered, Refused, Raced, Ambiguous, Failed, etcd.Unanswered) as error:
+    except (Mistake, Unanswered, Refused, Raced, Ambiguous, Failed) as error:
         module.fail_json(msg=str(error))
 
 

@@ -100,6 +100,13 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
     ("roles judge before they act", {"roles/lamp/tasks/preflight.yml": INSTALL}, "preflight only judges"),
     ("roles judge before they act", {"roles/lamp/tasks/verify.yml": INSTALL}, "verify only judges"),
     (
+        "roles judge before they act",
+        {
+            "roles/lamp/tasks/verify.yml": "---\n- name: verify | Remember it\n  fleet_ledger: {name: lamp/attic, state: removed}\n"
+        },
+        "verify only judges",
+    ),
+    (
         "roles refuse in words",
         {"roles/lamp/tasks/preflight.yml": ASSERT.replace("{{ inventory_hostname }}", "It")},
         "does not name its host",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 from plugins.doc_fragments.dns_split import ModuleDocFragment
 from plugins.module_utils.fleet.ports import authority, dns_provider, dns_world
 from plugins.module_utils.fleet.split import parse
+from plugins.module_utils.fleet.split_spec import LIMITS
 from plugins.modules import dns_split, dns_split_info
 from tests.unit.module_utils.fleet.dns_simulator import BUCKET, MEDIA, NEW, OLD, SimWorld, world
 
@@ -172,6 +174,23 @@ def test_an_entry_is_all_that_the_modules_need_to_know_of_a_provider(
     assert info(provider="memory")["live"][MEDIA][0]["values"] == [OLD[0]]
     for told in (run(provider="rfc2136"), info(provider="rfc2136"), info(provider="rfc2136", ask="nothing")):
         assert told["msg"] == "there is no provider rfc2136; known are memory"
+
+
+def test_info_tells_of_a_move_that_is_under_way_by_the_record_that_it_is_given(
+    run: Run, info: Run, here: SimWorld
+) -> None:
+    under_way = run(record=run()["record"])["record"]
+    assert "a move is under way: prepared" in info(record=under_way)["drift"]
+    assert "cannot be read" in info(record={"version": 99})["msg"]
+
+
+def test_every_limit_of_a_move_can_be_set_by_the_role() -> None:
+    role = Path(dns_split.__file__).parents[2] / "roles/dns_split"
+    moved = yaml.safe_load((role / "vars/main.yml").read_text())["__dns_split_moved"]
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    for limit, spec in LIMITS.items():
+        assert moved[limit] == f"{{{{ dns_split_{limit} }}}}"
+        assert defaults[f"dns_split_{limit}"] == spec["default"]
 
 
 def test_info_probes_what_is_declared_without_a_provider(info: Run, monkeypatch: pytest.MonkeyPatch) -> None:
