@@ -116,6 +116,16 @@ def test_a_name_without_an_owner_is_taken_with_the_first_write_and_only_when_tol
     assert (mark.changes, mark.owners) == ((), {MEDIA: OWNER})
 
 
+def test_more_than_two_names_can_ever_need_is_refused_whole() -> None:
+    wanted = {
+        name: frozenset([rrset(name, "A", 300, "192.0.2.1"), rrset(name, "AAAA", 300, "2001:db8::1")])
+        for name in (f"n{number}.example.org." for number in range(9))
+    }
+    made = plan(reading(dict.fromkeys(wanted, NOTHING)), wanted, OWNER, ATOMIC)
+    assert made.batches == ()
+    assert "more than 16 changes" in made.refusals[0]
+
+
 def test_what_would_empty_a_name_is_refused() -> None:
     live = {MEDIA: frozenset([rrset(MEDIA, "A", 300, "192.0.2.1")])}
     [why] = plan(reading(live), {MEDIA: NOTHING}, OWNER, ATOMIC).refusals
