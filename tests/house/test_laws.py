@@ -100,6 +100,16 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
     ("roles judge before they act", {"roles/lamp/tasks/preflight.yml": INSTALL}, "preflight only judges"),
     ("roles judge before they act", {"roles/lamp/tasks/verify.yml": INSTALL}, "verify only judges"),
     (
+        "roles judge before they act",
+        {"roles/lamp/tasks/verify.yml": "---\n- name: verify | Shine\n  ansible.builtin.import_tasks: configure.yml\n"},
+        "no part of verify",
+    ),
+    (
+        "roles judge before they act",
+        {"roles/lamp/tasks/verify.yml": "---\n- name: verify | Shine\n  fleet_ledger: {state: stored}\n"},
+        "verify only judges",
+    ),
+    (
         "roles refuse in words",
         {"roles/lamp/tasks/preflight.yml": ASSERT.replace("{{ inventory_hostname }}", "It")},
         "does not name its host",

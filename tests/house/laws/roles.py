@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 
 from docs.generate import BEGIN, END, stale
-from tests.house.tree import Tree
+from tests.house.tree import Task, Tree
 
 ROOMS = (
     "README.md",
@@ -65,16 +65,23 @@ def judge_before_they_act(tree: Tree) -> list[str]:
     """preflight.yml asserts and nothing else; verify.yml asks and nothing else."""
     allowed = {
         "preflight": re.compile(r"assert|include_tasks|import_tasks|\w+_info"),
-        "verify": re.compile(r"assert|probe|\w+_health|\w+_info"),
+        "verify": re.compile(r"assert|import_tasks|probe|\w+_health|\w+_info"),
     }
     faults = []
     for file in tree.task_files("tasks"):
         # preflight-certificate.yml belongs to preflight.yml.
         room = PurePosixPath(file).stem.partition("-")[0]
         for task in tree.tasks(file) if room in allowed else ():
-            if task.module and not allowed[room].fullmatch(task.module):
+            if task.module and not (allowed[room].fullmatch(task.module) or _reads_the_ledger(task)):
                 faults.append(f"{task.where}: {task.module} changes something or is no question: {room} only judges")
+            if task.module in ("include_tasks", "import_tasks") and not str(task.argument).startswith(room):
+                faults.append(f"{task.where}: goes to {task.argument}, which is no part of {room}: {room} only judges")
     return faults
+
+
+def _reads_the_ledger(task: Task) -> bool:
+    states = ("read", "listed")
+    return task.module == "fleet_ledger" and isinstance(task.argument, dict) and task.argument.get("state") in states
 
 
 def refuse_in_words(tree: Tree) -> list[str]:
