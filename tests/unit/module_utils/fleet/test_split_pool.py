@@ -200,3 +200,20 @@ def test_going_back_to_who_is_out_is_possible_and_said() -> None:
     run.run("rolled_back")
     assert leads_to(run.world) == {*ESME, *SLAPPY}
     assert any(f"{ESME[0]} of esme" in said and "is led to again" in said for said in run.said)
+
+
+def test_when_who_stays_breaks_the_name_is_as_it_was_and_the_broken_one_can_leave_instead() -> None:
+    run = Run(both(), pool("esme"), moves("esme"))
+
+    def strike(_: object) -> None:
+        if (run.ledger or {}).get("phase") == "converged":
+            run.world.healthy.discard(SLAPPY[0])
+
+    run.between = strike
+    assert run.run().failed
+    assert leads_to(run.world) == {*ESME, *SLAPPY}
+    back = Run(run.world, pool(), moves("esme"), run.ledger)
+    assert not back.run().changed
+    instead = Run(run.world, pool("slappy"), moves("slappy"), back.ledger)
+    assert not instead.run().failed
+    assert leads_to(run.world) == {*ESME}
