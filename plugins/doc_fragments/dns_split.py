@@ -168,6 +168,16 @@ options:
     description: The port at which authoritative servers are asked.
     type: int
     default: 53
+  hosts:
+    description: Who answers at which addresses, by name, of those that can be taken out of the names for a while.
+    type: dict
+    default: {}
+  out:
+    description: Which of O(hosts) are out now. What is declared for a name is then wanted without their addresses. A name that would
+      lead nowhere is refused.
+    type: list
+    elements: str
+    default: []
   families:
     description: The families of addresses at which servers are asked. Without IPv6 on the host say V([4]); a server with no other
       address then fails.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -95,6 +96,11 @@ options:
     description: How many looks in a row must fail before the names are put back.
     type: int
     default: 3
+  only:
+    description: Refuse to begin a move by which other addresses come or go than those of these O(hosts). Without any all may.
+    type: list
+    elements: str
+    default: []
   record:
     description: What the ledger holds. Set by the action plugin.
     type: dict
@@ -203,6 +209,12 @@ drift:
   returned: with O(state=verified)
   type: list
   elements: str
+away:
+  description: Declared addresses that are left out because their hosts are out.
+  returned: check mode
+  type: list
+  elements: dict
+  sample: [{"role": "read", "name": "media.example.org.", "address": "192.0.2.21", "host": "esme"}]
 restore:
   description: What was there before the move, as a zone file shows it, for whoever has to put it back by hand.
   returned: when a move is or was recorded
@@ -248,6 +260,7 @@ def show(module: AnsibleModule, world: RealWorld, limits: Limits, record: Record
         over=True,
         did=[],
         plan=seen.table(),
+        away=[asdict(one) for one in world.split.away],
         pending=False,
         diff=diff(world.split.zone, seen.net()),
         **told(record),

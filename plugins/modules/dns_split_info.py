@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -105,6 +106,12 @@ record:
   description: The record that was given.
   returned: with O(ask=all)
   type: dict
+away:
+  description: Declared addresses that are left out because their hosts are out.
+  returned: unless O(ask=targets)
+  type: list
+  elements: dict
+  sample: [{"role": "read", "name": "media.example.org.", "address": "192.0.2.21", "host": "esme"}]
 probes:
   description: What is wrong at the declared targets; empty is good.
   returned: with O(ask=targets)
@@ -124,7 +131,7 @@ def probe(module: AnsibleModule) -> None:
     """Judge the declaration, and probe its targets if that is asked for."""
     world = dns_world.prober(module.params)
     if module.params["ask"] == "nothing":
-        module.exit_json(changed=False)
+        module.exit_json(changed=False, away=[asdict(one) for one in world.split.away])
     roles = {entry.role for entry in world.probes}
     faults = [
         fault for side in world.split.sides if side.role in roles for fault in world.probe(side.role, side.records)
@@ -146,6 +153,7 @@ def look(module: AnsibleModule) -> None:
         servers=list(world.verify(live).table),
         observed=authority.observe(module.params["resolvers"], world.split.names, module.params["timeout"]),
         record=record.data() if record else {},
+        away=[asdict(one) for one in world.split.away],
     )
 
 

@@ -37,7 +37,7 @@ options:
     choices: [held, released, broken, read, free]
     required: true
   operation:
-    description: What is being done. Required to hold the lock.
+    description: What is being done. Required to hold the lock. With O(state=free), what a dead run of it left is no hindrance.
     type: str
   reason:
     description: Why, for whoever is refused meanwhile.
@@ -117,7 +117,7 @@ def decide(params: dict[str, Any], seen: Seen) -> Plan | Refusal:
     if state == "released":
         return release(seen, Run(**params["run"]))
     if state == "free":
-        return free(seen, Run(**params["run"]))
+        return free(seen, claim_of(params["run"], params["operation"] or "", "", ""), params["dead"])
     if state == "broken":
         return break_open(seen, params["lock_id"])
     return Plan(seen.describe())

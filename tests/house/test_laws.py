@@ -101,6 +101,11 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
     ("roles judge before they act", {"roles/lamp/tasks/verify.yml": INSTALL}, "verify only judges"),
     (
         "roles judge before they act",
+        {"roles/lamp/tasks/verify.yml": "---\n- name: verify | Shine\n  ansible.builtin.import_tasks: configure.yml\n"},
+        "no part of verify",
+    ),
+    (
+        "roles judge before they act",
         {
             "roles/lamp/tasks/verify.yml": "---\n- name: verify | Remember it\n  fleet_ledger: {name: lamp/attic, state: removed}\n"
         },

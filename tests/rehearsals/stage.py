@@ -24,7 +24,7 @@ KEY = "hmac-sha256:upstairs-update"
 
 def declared() -> dict[str, Any]:
     """Return the split that the lab's inventory declares, its templates as they are."""
-    found = yaml.safe_load((INVENTORY / "group_vars" / "etcd" / "dns_split.yml").read_text())
+    found = yaml.safe_load((INVENTORY / "group_vars" / "all" / "dns_split.yml").read_text())
     split: dict[str, Any] = found["dns_split_splits"][0]
     return split
 

@@ -105,19 +105,29 @@ def hold(seen: Seen, mine: Claim, dead: str) -> Plan | Refusal:
         return Plan(f"this run holds the lock since {seen.claim.since}")
     if seen.claim is not None and seen.id == dead and _succeeds(seen.claim, mine):
         return Plan(f"take over the lock of a run that died: {seen.describe()}", store=mine)
-    gone = " Its process is gone: run that operation again to finish it." if seen.id == dead else ""
-    return Refusal(f"The fleet's lock is held: {seen.describe()}.{gone}", held=True)
+    return Refusal(f"The fleet's lock is held: {seen.describe()}.{_gone(seen, dead)}", held=True)
+
+
+def _gone(seen: Seen, dead: str) -> str:
+    return " Its process is gone: run that operation again to finish it." if seen.id == dead else ""
 
 
 def _succeeds(old: Claim, new: Claim) -> bool:
     return (old.run.owner, old.run.machine, old.operation) == (new.run.owner, new.run.machine, new.operation)
 
 
-def free(seen: Seen, run: Run) -> Plan | Refusal:
-    """Decide whether what needs no lock may begin: not while somebody else holds it."""
-    if not seen.revision or (seen.claim is not None and seen.claim.run == run):
+def free(seen: Seen, mine: Claim, dead: str = "") -> Plan | Refusal:
+    """Decide whether what needs no lock may begin: not while somebody else holds it.
+
+    What takes the lock only later on finds there what its own dead run left, and takes that over when it comes to it.
+    """
+    if not seen.revision or (seen.claim is not None and seen.claim.run == mine.run):
         return Plan(seen.describe())
-    return Refusal(f"The fleet's lock is held: {seen.describe()}. Nothing else is begun meanwhile.", held=True)
+    if seen.claim is not None and seen.id == dead and _succeeds(seen.claim, mine):
+        return Plan(f"this goes on where a run died: {seen.describe()}")
+    return Refusal(
+        f"The fleet's lock is held: {seen.describe()}. Nothing else is begun meanwhile.{_gone(seen, dead)}", held=True
+    )
 
 
 def release(seen: Seen, run: Run) -> Plan:

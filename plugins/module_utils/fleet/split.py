@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .records import ADDRESS_TYPES, TTL_MAX, Mistake, RecordSet, absolute, canonical, zone_name
@@ -34,8 +34,21 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Away:
+    """An address that is declared for a name, and that it does not lead to for a while: the host that answers there is out."""
+
+    role: str
+    name: str
+    address: str
+    host: str
+
+
+@dataclass(frozen=True)
 class Split:
-    """A pair of names in one zone. ``ttl`` is for every day, ``transit_ttl`` for while a name moves."""
+    """A pair of names in one zone. ``ttl`` is for every day, ``transit_ttl`` for while a name moves.
+
+    The sides hold what is declared without the addresses of hosts that are out, which are in ``away``.
+    """
 
     id: str
     owner: str
@@ -44,6 +57,7 @@ class Split:
     write: Side
     ttl: int
     transit_ttl: int
+    away: tuple[Away, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -89,9 +103,54 @@ def parse(params: Mapping[str, Any], min_ttl: int = 0, max_ttl: int = TTL_MAX) -
         wrong += crossings(sides[0], sides[1])
         if all(side.elsewhere for side in sides):
             wrong.append("both names are elsewhere, so there is nothing that could be moved")
+    away: list[Away] = []
+    try:
+        away = [one for side in sides for one in _away(side, params)]
+    except Mistake as mistake:
+        wrong.append(str(mistake))
     if wrong:
         raise Mistake(f"split {params['id']}: " + "; ".join(wrong))
-    return Split(str(params["id"]), str(params["owner"]), zone, sides[0], sides[1], ttl, transit)
+    read, write = (_without(side, away) for side in sides)
+    return Split(str(params["id"]), str(params["owner"]), zone, read, write, ttl, transit, tuple(away))
+
+
+def answering(hosts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return for each address who answers there."""
+    found: dict[str, str] = {}
+    for host, given in sorted(hosts.items()):
+        try:
+            mine = targets(RecordSet("", kind, 0, values) for kind, values in _addresses(given).items())
+        except Mistake as mistake:
+            raise Mistake(f"hosts: {host}: {mistake}") from mistake
+        for address in sorted(mine):
+            if other := found.get(address):
+                raise Mistake(f"hosts: both {other} and {host} answer at {address}, so neither can be out alone")
+            found[address] = host
+    return found
+
+
+def _away(side: Side, params: Mapping[str, Any]) -> list[Away]:
+    """Return which addresses of a name are those of hosts that are out. All of them would be a name that leads nowhere."""
+    hosts, out = answering(params.get("hosts") or {}), set(params.get("out") or ())
+    declared = targets(side.records)
+    away = [
+        Away(side.role, side.name, address, hosts[address])
+        for address in sorted(declared & {*hosts})
+        if hosts[address] in out
+    ]
+    if len(away) == len(declared):
+        raise Mistake(
+            f"the {side.role} name {side.name} would lead nowhere without {' and '.join(sorted({one.host for one in away}))}, and nobody "
+            "else is declared for it. Bring another one back first (playbooks/rejoin-service.yml), or declare another target and lead the "
+            "name there (playbooks/cut-over-dns.yml)"
+        )
+    return away
+
+
+def _without(side: Side, away: Iterable[Away]) -> Side:
+    gone = {one.address for one in away}
+    left = (replace(record, values=record.values - gone) for record in side.records)
+    return replace(side, records=frozenset(record for record in left if record.values))
 
 
 def _ttl_faults(ttl: int, transit: int, least: int, most: int) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from . import split_plan
 from .ports.dns_provider import Ambiguous, Failed, Raced, Reading, Receipt, Unanswered
-from .split import Picture, Side, Split, crossings, lines, lowered, picture, values_of, with_ttl
+from .split import Picture, Side, Split, crossings, lines, lowered, picture, targets, values_of, with_ttl
 from .split_plan import moving
 from .split_record import (
     BAKING,
@@ -101,6 +101,7 @@ class Mover:
         plan = split_plan.plan(reading, final, self.split.marker, self.world.capabilities, self.limits.adopt)
         if plan.refusals:
             raise Refusal("Nothing was written: " + "; ".join(plan.refusals) + ".")
+        self._refuse_others(live, final)
         self._everywhere(live)
         if not plan.batches:
             said = "all is as declared, by the word of every authoritative server"
@@ -131,6 +132,16 @@ class Mover:
         held = replace(record, ended=now).held(now)
         done = replace(record, phase=FINALISED, desired=final, snapshot=final, moving=(), old_ttl=held, ended=now)
         return done.told(now, f"taken as it is: {why}")
+
+    def _refuse_others(self, live: Picture, final: Picture) -> None:
+        if self.limits.only is None:
+            return
+        moved = (targets(live[name]) ^ targets(final[name]) for name in sorted(final))
+        if others := sorted(frozenset().union(*moved) - self.limits.only):
+            raise Refusal(
+                f"The names are not as declared, by more than who leaves or rejoins: {', '.join(others)}. Lead them there first "
+                "(playbooks/cut-over-dns.yml), or declare what is true. Nothing was written."
+            )
 
     def _refuse_moves(self, live: Picture, names: tuple[str, ...]) -> None:
         if len(names) > 1:
@@ -175,8 +186,8 @@ class Mover:
         if record.phase in (OBSERVED, PREPARED):
             return self._anew(record)
         raise Refusal(
-            f"A move is under way ({record.phase}) to {' and '.join(lines(record.desired))}, which is not what is declared now. Finish it "
-            "with the old declaration, or roll it back, before the next one."
+            f"A move is under way ({record.phase}) to {' and '.join(lines(record.desired))}, which is not what is wanted now. Finish it "
+            "with the old declaration, or roll it back, before the next one. If it is of a host that leaves or rejoins, let that finish."
         )
 
     def _prepare(self, record: Record) -> Outcome:
@@ -404,7 +415,11 @@ class Mover:
             raise Refusal(
                 "The old target does not work, and the new one does: " + "; ".join(faults) + ". Nothing was written."
             )
-        return self._intend_restore(record, "a person asked for it", asked=True)
+        again = [
+            f"{one.address} of {one.host}" for one in self.split.away if one.address in targets(old.get(one.name, ()))
+        ]
+        why = f"; {' and '.join(again)}, which is out, is led to again" if again else ""
+        return self._intend_restore(record, f"a person asked for it{why}", asked=True)
 
     def _intend_restore(self, record: Record, why: str, asked: bool) -> Outcome:
         record = replace(record, reason=why, asked=asked, failures=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from . import split_plan
 from .ports.dns_provider import Capabilities, Reading, Receipt
 from .records import Change, RecordSet, applied
-from .split import Picture, Split, picture
+from .split import Picture, Split, picture, targets
 from .split_phases import Mover
 from .split_plan import Batch
 from .split_record import OVER, Moment, Record
@@ -127,11 +127,17 @@ def differences(split: Split, world: World, limits: Limits, record: Record | Non
     For who adopts names without an owner, a mark that is missing is no difference.
     """
     reading = world.read()
+    live = picture(reading.records, split.names)
     plan = split_plan.plan(reading, split.final(), split.marker, world.capabilities, limits.adopt)
     said = [change.describe() for change in plan.changes] if limits.adopt else plan.describe()
     faults = [*plan.refusals, *said]
+    faults += [
+        f"{one.name} leads to {one.address} of {one.host}, which is out: run what takes it out or brings it back again"
+        for one in split.away
+        if one.address in targets(live.get(one.name, ()))
+    ]
     if record is not None and (record.phase not in OVER or record.intent is not None):
         faults.append(f"a move is under way: {record.phase}")
     if fault := world.delegation():
         faults.append(f"the delegation: {fault}")
-    return [*faults, *world.verify(picture(reading.records, split.names)).faults]
+    return [*faults, *world.verify(live).faults]

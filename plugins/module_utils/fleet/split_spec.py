@@ -48,6 +48,8 @@ DECLARATION: dict[str, Any] = {
     "probes": {"type": "list", "elements": "dict", "default": [], "options": PROBE},
     "server_addresses": {"type": "dict", "default": {}},
     "server_port": {"type": "int", "default": 53},
+    "hosts": {"type": "dict", "default": {}},
+    "out": {"type": "list", "elements": "str", "default": []},
     "families": {"type": "list", "elements": "int", "choices": [4, 6], "default": [4, 6]},
     "rounds": {"type": "int", "default": 3},
     "timeout": {"type": "float", "default": 5},
@@ -58,4 +60,5 @@ LIMITS: dict[str, Any] = {
     "bake": {"type": "float", "default": 300},
     "bake_interval": {"type": "float", "default": 10},
     "failures": {"type": "int", "default": 3},
+    "only": {"type": "list", "elements": "str", "default": []},
 }

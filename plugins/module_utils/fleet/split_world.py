@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .ports.dns_provider import Capabilities, Reading, Receipt
 from .records import Mistake, RecordSet
-from .split import Picture
+from .split import Picture, answering
 from .split_plan import Batch
 from .split_record import Moment, Record
 from .split_verify import Verdict
@@ -63,16 +63,20 @@ class Limits:
     bake_interval: float = 10.0
     failures: int = 3
     adopt: bool = False
+    # Addresses that may come and go; None is all. Who takes a host out must not carry out a move that was declared for tomorrow.
+    only: frozenset[str] | None = None
 
 
 def limits_of(params: Mapping[str, Any]) -> Limits:
     """Return the limits that are declared, or say why they protect from nothing."""
+    only = params["only"]
     limits = Limits(
         converge_within=float(params["converge_within"]),
         bake=float(params["bake"]),
         bake_interval=float(params["bake_interval"]),
         failures=int(params["failures"]),
         adopt=bool(params["adopt"]),
+        only=frozenset(at for at, host in answering(params["hosts"]).items() if host in only) if only else None,
     )
     wrong = []
     if limits.bake < 2 * int(params["transit_ttl"]):

@@ -65,7 +65,7 @@ def judge_before_they_act(tree: Tree) -> list[str]:
     """preflight.yml asserts and nothing else; verify.yml asks and nothing else."""
     allowed = {
         "preflight": re.compile(r"assert|include_tasks|import_tasks|\w+_info"),
-        "verify": re.compile(r"assert|probe|\w+_health|\w+_info"),
+        "verify": re.compile(r"assert|import_tasks|probe|\w+_health|\w+_info"),
     }
     faults = []
     for file in tree.task_files("tasks"):
@@ -74,6 +74,8 @@ def judge_before_they_act(tree: Tree) -> list[str]:
         for task in tree.tasks(file) if room in allowed else ():
             if task.module and not allowed[room].fullmatch(task.module) and not _only_reads(task):
                 faults.append(f"{task.where}: {task.module} changes something or is no question: {room} only judges")
+            if task.module in ("include_tasks", "import_tasks") and not str(task.argument).startswith(room):
+                faults.append(f"{task.where}: goes to {task.argument}, which is no part of {room}: {room} only judges")
     return faults
 
 

@@ -153,6 +153,28 @@ def test_limits_that_protect_from_nothing_are_refused(run: Run, here: SimWorld) 
         assert say in run(**limits)["msg"]
 
 
+def test_who_is_out_is_told_by_the_plan_and_by_info(run: Run, info: Run, here: SimWorld) -> None:
+    pool = {
+        "read": {"name": "media", "addresses": [*NEW, "192.0.2.7"]},
+        "hosts": {"esme": ["192.0.2.7"]},
+        "out": ["esme"],
+    }
+    away = [{"role": "read", "name": MEDIA, "address": "192.0.2.7", "host": "esme"}]
+    told = run(check=True, **pool)
+    assert told["away"] == away
+    assert "192.0.2.7" not in told["diff"]["after"]
+    assert info(ask="nothing", credentials={}, **pool)["away"] == away
+    assert (
+        "would lead nowhere without esme"
+        in info(ask="nothing", credentials={}, **pool | {"read": {"name": "media", "addresses": ["192.0.2.7"]}})["msg"]
+    )
+
+
+def test_only_the_addresses_of_these_hosts_come_or_go(run: Run, here: SimWorld) -> None:
+    assert "by more than who leaves or rejoins" in run(hosts={"esme": ["192.0.2.7"]}, only=["esme"])["msg"]
+    assert run(hosts={"esme": [*NEW], "slappy": [*OLD]}, only=["esme", "slappy"])["phase"] == "observed"
+
+
 def test_info_tells_and_does_not_fail(info: Run, here: SimWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authority, "observe", lambda resolvers, names, timeout: [*resolvers])
     told = info(resolvers=["192.0.2.5"])

@@ -43,6 +43,8 @@ def split(
     ttl: int = 300,
     transit: int = 5,
     write_elsewhere: str = "",
+    hosts: Mapping[str, Sequence[str]] | None = None,
+    out: Sequence[str] = (),
 ) -> Split:
     def side(name: str, to: Sequence[str] | str) -> dict[str, object]:
         return {"name": name, "cname": to} if isinstance(to, str) else {"name": name, "addresses": list(to)}
@@ -56,6 +58,8 @@ def split(
             "write": {"name": write_elsewhere, "elsewhere": True} if write_elsewhere else side("s3", write_to),
             "ttl": ttl,
             "transit_ttl": transit,
+            "hosts": hosts or {},
+            "out": list(out),
         }
     )
 

@@ -66,13 +66,23 @@ def test_another_locks_death_is_no_permission() -> None:
 
 
 def test_what_needs_no_lock_is_refused_while_another_run_holds_it() -> None:
-    assert free(Seen(0), RUN) == Plan("nobody holds the lock")
-    assert isinstance(free(Seen(5, MINE), RUN), Plan)
-    refusal = free(Seen(5, MINE), NEXT.run)
+    assert free(Seen(0), MINE) == Plan("nobody holds the lock")
+    assert isinstance(free(Seen(5, MINE), MINE), Plan)
+    refusal = free(Seen(5, MINE), NEXT)
     assert isinstance(refusal, Refusal)
     assert refusal.held
     assert "ada@desk does switch-primary" in refusal.why
-    assert isinstance(free(Seen(5), RUN), Refusal)
+    assert isinstance(free(Seen(5), MINE), Refusal)
+
+
+def test_what_a_dead_run_of_the_same_operation_left_is_no_hindrance_where_the_lock_is_taken_later() -> None:
+    plan = free(Seen(5, MINE), NEXT, "aaaa")
+    assert isinstance(plan, Plan)
+    assert not plan.changes
+    for other in (replace(NEXT, operation=""), replace(NEXT, run=replace(NEXT.run, owner="bob@desk"))):
+        refusal = free(Seen(5, MINE), other, "aaaa")
+        assert isinstance(refusal, Refusal)
+        assert "run that operation again" in refusal.why
 
 
 def test_age_is_no_permission() -> None:
