@@ -20,11 +20,14 @@ from bin.programs import ROOT, Outcome, stop_with_everything, tail
 from tests.rehearsals.answers import HEAD, percentile, row
 from tests.rehearsals.crowd import POSTS, READS, Crowd
 from tests.rehearsals.faults import Faults
+from tests.rehearsals.resolver import install
 from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
 TABLE = ROOT / ".cache" / "rehearsals.md"
 ROWS: list[str] = []
+# Where people and their resolver are.
+TOWN = "yakko"
 
 
 class Operate(Protocol):
@@ -93,6 +96,17 @@ def left_as_found(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
         return
     found = site.playbook("rehearsal-after", "playbooks/verify-fleet.yml")
     assert found.status == 0, f"{request.node.name} did not leave the lab as it found it:\n{tail(found.output, 40)}"
+
+
+@pytest.fixture(scope="module")
+def town(site: Site, sound_ground: None) -> Iterator[str]:
+    """Return the host with a resolver, and remove that when all stories are told. It serves none of the names that move."""
+    planted = Faults(site)
+    try:
+        install(planted, TOWN)
+        yield TOWN
+    finally:
+        planted.mend()
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ import yaml
 from bin.programs import ROOT
 from bin.site import INVENTORY
 from tests.rehearsals.faults import Faults
+from tests.rehearsals.names import Names
 from tests.rehearsals.tier import until
 
 # Seconds: an everyday TTL and a bake that are short enough to be waited for, and a transit TTL that is much shorter.
 TTL, TRANSIT, BAKE = 15, 3, 6
+# Seconds in which people may still come after the TTL: what was resolved is still to be read.
+GRACE = 10
 KEY = "hmac-sha256:upstairs-update"
 
 
@@ -44,6 +47,14 @@ def update(server: str, zone: str, key: str, leads: Mapping[str, Sequence[str]],
         lines += [f"update add {name}.{zone}. {ttl} A {address}" for address in addresses]
         lines.append(f"update delete _upstairs-owner.{name}.{zone}. TXT")
     return "\n".join([*lines, "send", ""])
+
+
+def told(names: Names, operation: str, began: float, seconds: float) -> None:
+    """Print when servers changed what they say, for the runbook."""
+    for sight in names.watch.sights:
+        if sight.at > began:
+            print(f"  {operation}: +{sight.at - began:5.1f} s  {sight.server} says {sight.lead}")
+    print(f"  {operation}: over after {seconds:.1f} s")
 
 
 @dataclass
@@ -89,10 +100,16 @@ class Stage:
     def _put_back(self) -> None:
         member = self.site.hosts("etcd")[0]
         endpoint = f"http://{self.site.address(member)}:2379"
-        # What a story that failed in the middle left: its move, and the lock of its run.
-        for key in (f"/upstairs/ledger/dns_split/{self.split['id']}", "/upstairs/lock"):
-            done = self.faults.on(member, "etcdctl", "--endpoints", endpoint, "del", key)
+        # What a story that failed in the middle left: its move, who was out, and the lock of its run.
+        for key in (
+            f"/upstairs/ledger/dns_split/{self.split['id']}",
+            "/upstairs/ledger/dns_split_out/",
+            "/upstairs/lock",
+        ):
+            done = self.faults.on(member, "etcdctl", "--endpoints", endpoint, "del", "--prefix", key)
             assert done.returncode == 0, done.stderr
+        for edge in self.site.hosts("edge"):
+            self.faults.on(edge, "rm", "-f", "/var/lib/edge/out")
         self.lead(self.site.edges, int(self.split["ttl"]))
 
     def declare(self, *addresses: str, ttl: int = TTL) -> tuple[str, ...]:

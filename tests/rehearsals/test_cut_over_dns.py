@@ -21,15 +21,11 @@ from tests.rehearsals.faults import Faults
 from tests.rehearsals.names import Names, Watch
 from tests.rehearsals.operation import Operation
 from tests.rehearsals.readers import Readers, last_at
-from tests.rehearsals.resolver import Resolver, install
-from tests.rehearsals.stage import TRANSIT, TTL, Stage
+from tests.rehearsals.resolver import Resolver
+from tests.rehearsals.stage import GRACE, TRANSIT, TTL, Stage, told
 from tests.rehearsals.tier import until
 from tests.visitors import MEDIA, Site, Visitor
 
-# Where people and their resolver are; it serves none of the names that move.
-HOST = "yakko"
-# Seconds in which people may still come after the TTL: what was resolved is still to be read.
-GRACE = 10
 # Seconds: a TTL that is not over by the time a second run has read how far the first one came.
 LONG_TTL = 25
 PLAYBOOK = "cut-over-dns.yml"
@@ -55,17 +51,6 @@ class Scene:
         return seen.began(((self.new,), TRANSIT), self.names.servers)[0] - low[-1]
 
 
-@pytest.fixture(scope="module")
-def town(site: Site, sound_ground: None) -> Iterator[str]:
-    """Return the host with a resolver, and remove that when all stories are told."""
-    planted = Faults(site)
-    try:
-        install(planted, HOST)
-        yield HOST
-    finally:
-        planted.mend()
-
-
 @pytest.fixture
 def scene(request: pytest.FixtureRequest, site: Site, faults: Faults, town: str) -> Iterator[Scene]:
     stage = Stage(faults)
@@ -86,25 +71,17 @@ def scene(request: pytest.FixtureRequest, site: Site, faults: Faults, town: str)
     ROWS.append(row(story, readers.answers, None, readers.fault))
 
 
-def told(scene: Scene, operation: str, began: float, seconds: float) -> None:
-    """Print when servers changed what they say, for the runbook."""
-    for sight in scene.names.watch.sights:
-        if sight.at > began:
-            print(f"  {operation}: +{sight.at - began:5.1f} s  {sight.server} says {sight.lead}")
-    print(f"  {operation}: over after {seconds:.1f} s")
-
-
 def test_the_read_name_moves_to_other_edges_and_back_and_nobody_notices(site: Site, scene: Scene) -> None:
     arguments, names, readers = scene.move_to_new(), scene.names, scene.readers
     with Operation(site, PLAYBOOK, arguments) as cut:
         moved = cut.wait()
     assert moved.status == 0, tail(moved.output, 60)
-    told(scene, "cut", cut.began, moved.seconds)
+    told(scene.names, "cut", cut.began, moved.seconds)
     readers.all_at(scene.new, TRANSIT + GRACE)
     with Operation(site, PLAYBOOK, (*arguments, "-e", "rollback=true")) as rollback:
         back = rollback.wait()
     assert back.status == 0, tail(back.output, 60)
-    told(scene, "rollback", rollback.began, back.seconds)
+    told(scene.names, "rollback", rollback.began, back.seconds)
     readers.all_at(scene.old, TTL + GRACE)
 
     old, new = (scene.old,), (scene.new,)
@@ -143,7 +120,7 @@ def test_a_new_edge_that_breaks_right_after_the_cut_is_left_again_by_itself(
         left = cut.wait()
     assert left.status != 0
     assert "The move was turned back" in left.output, tail(left.output, 60)
-    told(scene, "cut", cut.began, left.seconds)
+    told(scene.names, "cut", cut.began, left.seconds)
     scene.readers.all_at(scene.old, TRANSIT + GRACE)
 
     old, new = (scene.old,), (scene.new,)
@@ -179,7 +156,7 @@ def test_a_move_that_is_killed_twice_is_finished_by_the_next_run_and_waits_as_lo
     with Operation(site, PLAYBOOK, arguments, "last") as last:
         done = last.wait()
     assert done.status == 0, tail(done.output, 60)
-    told(scene, "three runs", ada.began, last.began - ada.began + done.seconds)
+    told(scene.names, "three runs", ada.began, last.began - ada.began + done.seconds)
     readers.all_at(scene.new, TRANSIT + GRACE)
     seen = names.judge((old, TTL), (old, LONG_TTL), (old, TRANSIT), (new, TRANSIT), (new, LONG_TTL))
     assert scene.waited(seen) >= LONG_TTL, "a run that was killed made the wait shorter"
