@@ -19,7 +19,7 @@ from plugins.module_utils.fleet.grub import (
     read_menu,
     write_environment,
 )
-from tests.kernel_tree import NEW, OLD, UUID, entry_of, grub_cfg
+from tests.kernel_tree import NEW, OLD, UUID, entry_of, grub_cfg, menuentry
 
 ADVANCED = f"gnulinux-advanced-{UUID}"
 OLD_TITLE = f"Debian GNU/Linux, with Linux {OLD}"
@@ -150,6 +150,16 @@ def test_a_kernel_is_named_neither_by_the_top_entry_nor_by_the_recovery_one() ->
         assert choice is not None
         assert choice.name == entry_of(release)
         assert choice.entry.ordinary
+
+
+@pytest.mark.parametrize("odd", ["single", "nomodeset", "init=/lib/sysvinit/init", "systemd.unit=rescue.target"])
+def test_an_entry_for_repairs_is_none_for_service(odd: str) -> None:
+    menu = read_menu(
+        menuentry(f"with Linux {OLD}", f"gnulinux-{OLD}-odd", OLD, odd) + menuentry(OLD, "good", OLD, "quiet")
+    )
+    choice = choice_for(menu, OLD)
+    assert choice is not None
+    assert choice.name == "good"
 
 
 def test_a_kernel_that_the_menu_lacks_has_no_name() -> None:
