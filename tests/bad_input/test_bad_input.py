@@ -97,11 +97,11 @@ SLIPS = (
     Slip("a passphrase of a backup that can be guessed", "group_vars/all/pgbackrest.yml",
          swap('"{{ lab_secrets.backup_passphrase }}"', "short"), ("16 characters",), "pgbackrest"),
     Slip("Redis at a public address", "host_vars/alice.yml", add("redis_address: 203.0.113.5"), ("alice", "203.0.113.5"), "redis"),
-    Slip("readers who are led to what is written to", "group_vars/etcd/dns_split.yml",
+    Slip("readers who are led to what is written to", "group_vars/all/dns_split.yml",
          swap("groups['edge']", "groups['object_store']"), ("media.upstairs.test. and s3.upstairs.test. both lead to",), "dns_split"),
-    Slip("a provider of names that nobody knows", "group_vars/etcd/dns_split.yml", add("dns_split_provider: bind"),
+    Slip("a provider of names that nobody knows", "group_vars/all/dns_split.yml", add("dns_split_provider: bind"),
          ("there is no provider bind", "rfc2136"), "dns_split"),
-    Slip("a target that is left at no number of failures", "group_vars/etcd/dns_split.yml", add("dns_split_failures: 0"),
+    Slip("a target that is left at no number of failures", "group_vars/all/dns_split.yml", add("dns_split_failures: 0"),
          ("dns_split_failures (0)",), "dns_split"),
 )  # fmt: skip
 

@@ -125,7 +125,7 @@ def variables(path: str) -> Any:
 
 def test_the_names_of_the_example_are_planted_with_the_mark_of_the_split_that_moves_them() -> None:
     # Templates and all: what both files write in the same way is the same name.
-    moved = variables("example/group_vars/etcd/dns_split.yml")
+    moved = variables("example/group_vars/all/dns_split.yml")
     assert "dns_split_adopt" not in moved, "what protects names that nobody owns is switched off for every day"
     planted = [
         (record["name"], record["type"], record["values"], record.get("managed"))
