@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a host is, as far as kernels go; all of it below one directory, so that a made-up tree can stand in for a host."""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..bootloader import Device, Loader, mount_of, of_grub, of_systemd_boot, unwritable
+from ..kernel import LIVEPATCH_TAINT, PREFIX, Facts, Files, Package, flavour, parse_packages
+from .commands import found, run
+
+# In apt's own words; read only where the root is not /, where apt has no archive to ask.
+SIMULATION = "var/lib/upstairs/apt-get-simulation"
+FORMAT = r"${db:Status-Abbrev}\t${Package}\t${Version}\t${Depends}\n"
+PATTERNS = (f"{PREFIX}*", "linux-headers-*", "initramfs-tools*")
+VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+SIGNED = b"~Module signature appended~\n"
+LISTERS = ("lsinitramfs", "lsinitrd")
+WITHIN = 120.0
+
+
+@dataclass
+class Host:
+    """A host, or the tree that stands in for it."""
+
+    root: Path
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def real(self) -> bool:
+        """Whether it is this very host: only then its programs are asked."""
+        return self.root == Path("/")
+
+    def facts(self) -> Facts:
+        """Return all that does not depend on which kernel is meant."""
+        release = self._needed("proc/sys/kernel/osrelease")
+        container = self._container()
+        packages = () if container else self._packages()
+        named = f"{PREFIX}{flavour(release)}"
+        meta = next((one for one in packages if one.name == named and one.installed and not one.held), None)
+        return Facts(
+            release=release,
+            version_text=self._needed("proc/sys/kernel/version"),
+            boot_id=self._needed("proc/sys/kernel/random/boot_id"),
+            uptime=self._uptime(),
+            container=container,
+            packages=packages,
+            simulation=self._simulation(meta.name) if meta and not container else "",
+            livepatched=self._livepatched(),
+            secure_boot=self._read_bytes(SECURE_BOOT)[4:5] == b"\x01",
+            dkms_in_use=tuple(sorted(self._dkms_in_use(release))),
+            boot_free=self._boot_free(),
+            running_initrd_size=self._stat(f"boot/initrd.img-{release}")[0],
+            loader=self.loader(),
+            troubles=tuple(self.troubles),
+        )
+
+    def files(self, release: str, running: str) -> Files:
+        """Return what lies there for one kernel."""
+        kernel, initrd = self._stat(f"boot/vmlinuz-{release}"), self._stat(f"boot/initrd.img-{release}")
+        return Files(
+            kernel_size=kernel[0],
+            kernel_time=kernel[1],
+            initrd_size=initrd[0],
+            initrd_time=initrd[1],
+            initrd_complaint=self._initrd_complaint(release) if initrd[0] else "",
+            modules=bool(self._stat(f"lib/modules/{release}/modules.dep")[0]),
+            dkms_lacking=tuple(self._dkms_lacking(release, running)),
+        )
+
+    def loader(self) -> Loader:
+        """Return what the boot loader will do."""
+        said = self._efi("LoaderInfo")
+        if not said.startswith("systemd-boot") and (config := self.path("boot/grub/grub.cfg")).exists():
+            text = self._read_bytes("boot/grub/grub.cfg").decode(errors="replace")
+            block = self.path("boot/grub/grubenv")
+            return (
+                of_grub(str(text), self._read_bytes("boot/grub/grubenv") if block.exists() else None, self.unwritable())
+                if config.is_file()
+                else Loader(why="/boot/grub/grub.cfg is no file")
+            )
+        for esp in ("efi", "boot/efi", "boot"):
+            entries = sorted(self.path(f"{esp}/loader/entries").glob("*.conf"))
+            if entries:
+                texts = {one.name: one.read_text(encoding="utf-8", errors="replace") for one in entries}
+                config_text = self._read_bytes(f"{esp}/loader/loader.conf").decode(errors="replace")
+                names = ("LoaderEntryOneShot", "LoaderEntryDefault")
+                return of_systemd_boot(texts, config_text, {name: self._efi(name) for name in names})
+        return Loader(
+            no_one_shot="no boot loader was found", why="neither /boot/grub/grub.cfg nor loader/entries is there"
+        )
+
+    def unwritable(self) -> str:
+        """Return why GRUB cannot write its environment block; "" if it can."""
+        if self.path("boot/grub/grubenv").is_symlink():
+            return "/boot/grub/grubenv is a link: GRUB writes only to a file of its own directory"
+        mount = mount_of("/boot/grub", self._read_bytes("proc/self/mountinfo").decode(errors="replace"))
+        return unwritable(mount, self._device(mount.device) if mount else Device(known=False))
+
+    def path(self, below: str) -> Path:
+        """Return where something lies."""
+        return self.root / below
+
+    def _device(self, number: str) -> Device:
+        place = self.path(f"sys/dev/block/{number}")
+        if not place.exists():
+            return Device(known=False)
+        # A partition of a RAID is a directory inside the RAID's.
+        raid = (place / "md").exists() or (place.resolve().parent / "md").exists()
+        uuid = place / "dm/uuid"
+        return Device(True, uuid.read_text(encoding="utf-8").strip() if uuid.exists() else "", raid)
+
+    def _read_bytes(self, below: str) -> bytes:
+        """Return a file's content, nothing where it is not there; what is there and cannot be read is a trouble."""
+        try:
+            return self.path(below).read_bytes()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                self.troubles.append(f"{self.path(below)} cannot be read: {error.strerror}")
+            return b""
+
+    def _needed(self, below: str) -> str:
+        text = self._read_bytes(below).decode(errors="replace").strip()
+        if not text:
+            self.troubles.append(f"{self.path(below)} says nothing")
+        return text
+
+    def _stat(self, below: str) -> tuple[int, float]:
+        try:
+            seen = self.path(below).stat()
+        except OSError:
+            return 0, 0.0
+        return seen.st_size, seen.st_mtime
+
+    def _efi(self, name: str) -> str:
+        # Four bytes of attributes, then UTF-16.
+        raw = self._read_bytes(f"sys/firmware/efi/efivars/{name}-{VENDOR}")[4:]
+        return raw.decode("utf-16-le", errors="replace").rstrip("\0")
+
+    def _uptime(self) -> float:
+        text = self._needed("proc/uptime").split()
+        try:
+            return float(text[0])
+        except (IndexError, ValueError):
+            self.troubles.append("/proc/uptime tells no time")
+            return 0.0
+
+    def _container(self) -> str:
+        """Return what kind of container it is; "" if it has a kernel of its own. systemd writes that down at its start."""
+        if kind := self._read_bytes("run/systemd/container").decode(errors="replace").strip():
+            return kind
+        return next((name for name in (".dockerenv", "run/.containerenv") if self.path(name).exists()), "")
+
+    def _packages(self) -> tuple[Package, ...]:
+        admin = f"--admindir={self.path('var/lib/dpkg')}"
+        answer = run(["dpkg-query", admin, f"--showformat={FORMAT}", "--show", *PATTERNS], WITHIN)
+        unmatched = all("no packages found matching" in line for line in answer.stderr.splitlines())
+        if not (answer.rc == 0 or (answer.rc == 1 and unmatched)):
+            self.troubles.append(f"dpkg-query said: {answer.output or answer.rc}")
+            return ()
+        try:
+            return parse_packages(answer.stdout)
+        except ValueError:
+            self.troubles.append("dpkg-query answered what cannot be read")
+            return ()
+
+    def _simulation(self, meta: str) -> str:
+        if not self.real:
+            return self._read_bytes(SIMULATION).decode(errors="replace")
+        # No lock: somebody who installs meanwhile is no reason to know nothing.
+        answer = run(["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", meta], WITHIN)
+        if answer.rc != 0:
+            self.troubles.append(f"apt-get -s install {meta} said: {answer.output[-400:]}")
+            return ""
+        return answer.stdout
+
+    def _livepatched(self) -> bool:
+        taint = self._read_bytes("proc/sys/kernel/tainted").decode(errors="replace").strip()
+        marked = taint.isdecimal() and bool(int(taint) & LIVEPATCH_TAINT)
+        return marked or any(self.path("sys/kernel/livepatch").glob("*/enabled"))
+
+    def _boot_free(self) -> int:
+        try:
+            seen = os.statvfs(self.path("boot"))
+        except OSError as error:
+            self.troubles.append(f"the space of /boot is not known: {error.strerror}")
+            return 0
+        return seen.f_bavail * seen.f_frsize
+
+    def _initrd_complaint(self, release: str) -> str:
+        if not self.real:
+            return ""
+        program = next((name for name in LISTERS if found(name)), None)
+        if program is None:
+            return "nothing here can list it: neither lsinitramfs nor lsinitrd is installed"
+        answer = run([program, f"/boot/initrd.img-{release}"], WITHIN)
+        if answer.rc != 0:
+            return f"{program} cannot list it, so it is broken: {answer.stderr.strip()[-200:]}"
+        return "" if f"lib/modules/{release}/" in answer.stdout else f"it holds no modules of {release}"
+
+    def _dkms_links(self, release: str) -> Iterator[tuple[str, Path]]:
+        """Return what DKMS installed for a kernel, and where it built it: a link says that, by which `dkms status` knows too."""
+        for link in sorted(self.path("var/lib/dkms").glob(f"*/kernel-{release}-*")):
+            if link.is_dir():
+                yield link.parent.name, link / "module"
+
+    def _dkms_in_use(self, release: str) -> set[str]:
+        loaded = {line.split()[0] for line in self._read_bytes("proc/modules").decode(errors="replace").splitlines()}
+        # A root on ZFS counts even where its module is built in.
+        words = [line.split() for line in self._read_bytes("etc/fstab").decode(errors="replace").splitlines()]
+        loaded |= {fields[2] for fields in words if len(fields) > 2 and not fields[0].startswith("#")}
+        return {
+            name
+            for name, built in self._dkms_links(release)
+            if any(re.sub(r"\.ko(\..*)?$", "", one.name).replace("-", "_") in loaded for one in built.glob("*.ko*"))
+        }
+
+    def _dkms_lacking(self, release: str, running: str) -> Iterator[str]:
+        there = dict(self._dkms_links(release))
+        secure = self._read_bytes(SECURE_BOOT)[4:5] == b"\x01"
+        for name in sorted(self._dkms_in_use(running)):
+            if name not in there:
+                yield f"the DKMS module {name} is in use and is not built for {release}: dkms autoinstall -k {release}"
+            elif secure and not all(signed(module) for module in there[name].glob("*.ko*")):
+                yield f"secure boot is on, and the DKMS module {name} is not signed for {release}"
+
+
+def signed(module: Path) -> bool:
+    """Return whether a module carries a signature; what cannot be unpacked here counts as unsigned."""
+    content = module.read_bytes()
+    try:
+        content = lzma.decompress(content) if module.suffix == ".xz" else content
+    except lzma.LZMAError:
+        return False
+    return content.endswith(SIGNED)
