@@ -8,10 +8,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.fleet import ledger
-from ..module_utils.fleet.ports import authority, dns_world, etcd
+from ..module_utils.fleet import ledger, store
+from ..module_utils.fleet.ports import authority, dns_world
 from ..module_utils.fleet.ports.dns_provider import Ambiguous, Failed, Raced, Refused, Unanswered
 from ..module_utils.fleet.ports.dns_world import RealWorld
+from ..module_utils.fleet.ports.etcd import Etcd
 from ..module_utils.fleet.records import Mistake
 from ..module_utils.fleet.split import as_data, picture
 from ..module_utils.fleet.split_preview import differences
@@ -120,7 +121,7 @@ def recorded(module: AnsibleModule, world: RealWorld) -> Record | None:
     name = f"dns_split/{world.split.id}"
     if not module.params["endpoints"]:
         return None
-    found = etcd.read(module.params["endpoints"], ledger.key(name))
+    found = Etcd(tuple(module.params["endpoints"])).read(ledger.key(name))
     entry = ledger.read(name, found.text, found.revision)
     if not entry.readable:
         raise Mistake(f"the record {name} is no JSON object: look at the names before you remove it")
@@ -164,7 +165,7 @@ def main() -> None:
             look(module)
         else:
             probe(module)
-    except (Mistake, Unanswered, Refused, Raced, Ambiguous, Failed, etcd.Unanswered) as error:
+    except (Mistake, Unanswered, Refused, Raced, Ambiguous, Failed, store.Unanswered) as error:
         module.fail_json(msg=str(error))
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operations remember between their runs: records in etcd."""
+"""What operations remember between their runs: records in etcd, or on a witness."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ledger import Entry, Mistake, Plan, key, prefix, put, read, remove, text_of
-from ..module_utils.fleet.ports import etcd
+from ..module_utils.fleet.ports.store import Misplaced, store
+from ..module_utils.fleet.store import OPTIONS, Store, Unanswered
 
 DOCUMENTATION = r"""
 ---
 module: fleet_ledger
 short_description: What operations remember between their runs
 description:
-  - Reads, stores and removes records in etcd by compare-and-swap. An operation that may be killed writes down what it is about to do
-    before it does it, and its next run goes on from there, on whatever controller.
+  - Reads, stores and removes records in etcd or on a witness, by compare-and-swap. An operation that may be killed writes down what it
+    is about to do before it does it, and its next run goes on from there, on whatever controller.
   - Nothing is overwritten that its writer did not see. A write whose answer was lost is looked at again and not repeated blindly.
   - It excludes nobody. That is what M(fleet_lock) is for.
+extends_documentation_fragment: [fleet_store]
 options:
-  endpoints:
-    description: The members of etcd, as host:port. The host that the task runs on must be one that they answer.
-    type: list
-    elements: str
-    required: true
   state:
     description: Read one record, store O(value), remove it, or list the records of an operation.
     type: str
@@ -36,7 +33,7 @@ options:
     type: str
     default: ""
   value:
-    description: What to store. It holds no secrets; whoever may ask etcd reads it.
+    description: What to store. It holds no secrets; whoever may ask etcd, or is root on the witness, reads it.
     type: dict
   revision:
     description: The revision that was seen, V(0) for no record.
@@ -54,6 +51,7 @@ EXAMPLES = r"""
 - name: See what is under way
   fleet_ledger:
     endpoints: "{{ etcd_endpoints }}"
+    directory: "{{ lock_directory }}"
     state: listed
   delegate_to: "{{ lock_keeper }}"
   run_once: true
@@ -61,6 +59,7 @@ EXAMPLES = r"""
 - name: Remove the record of a move that a person has looked at
   fleet_ledger:
     endpoints: "{{ etcd_endpoints }}"
+    directory: "{{ lock_directory }}"
     state: removed
     name: dns_split/media
     revision: 4711
@@ -96,7 +95,7 @@ raced:
 """
 
 SPEC: dict[str, Any] = {
-    "endpoints": {"type": "list", "elements": "str", "required": True},
+    **OPTIONS,
     "state": {"type": "str", "choices": ["read", "stored", "removed", "listed"], "required": True},
     "name": {"type": "str", "default": ""},
     "value": {"type": "dict"},
@@ -104,9 +103,9 @@ SPEC: dict[str, Any] = {
 }
 
 
-def look(params: dict[str, Any]) -> Entry:
+def look(params: dict[str, Any], place: Store) -> Entry:
     """Read the record."""
-    found = etcd.read(params["endpoints"], key(params["name"]))
+    found = place.read(key(params["name"]))
     return read(params["name"], found.text, found.revision)
 
 
@@ -119,41 +118,41 @@ def decide(params: dict[str, Any], seen: Entry) -> Plan:
     return Plan(f"revision {seen.revision}" if seen.revision else "no record")
 
 
-def apply(params: dict[str, Any], plan: Plan, seen: Entry) -> Entry:
+def apply(params: dict[str, Any], place: Store, plan: Plan, seen: Entry) -> Entry:
     """Write, and believe what is read back: the answer to a write that was made can be lost."""
     lost = ""
     try:
-        done = etcd.swap(params["endpoints"], key(params["name"]), seen.revision, plan.text)
-    except etcd.Unanswered as silence:
+        done = place.swap(key(params["name"]), seen.revision, plan.text)
+    except Unanswered as silence:
         done, lost = False, str(silence)
-    now = look(params)
+    now = look(params, place)
     as_wanted = (now.value is not None and text_of(now.value) == plan.text) if plan.text else not now.revision
     if as_wanted and (done or lost):
         return now
     if lost and now.revision == seen.revision:
-        raise etcd.Unanswered(lost)
+        raise Unanswered(lost)
     raise Mistake(f"Somebody else changed {params['name']} meanwhile: it has revision {now.revision}. Read it again.")
 
 
-def entries(params: dict[str, Any]) -> dict[str, Any]:
+def entries(params: dict[str, Any], place: Store) -> dict[str, Any]:
     """Return all records of an operation."""
     start = prefix("")
-    found = etcd.read_all(params["endpoints"], prefix(params["name"]))
+    found = place.read_all(prefix(params["name"]))
     seen = [read(where.removeprefix(start), record.text, record.revision) for where, record in sorted(found.items())]
     return {
         one.name: {"value": dict(one.value or {}), "revision": one.revision, "readable": one.readable} for one in seen
     }
 
 
-def work(module: AnsibleModule) -> None:
+def work(module: AnsibleModule, place: Store) -> None:
     """Look, decide, act, tell."""
     params = module.params
     if params["state"] == "listed":
-        records = entries(params)
+        records = entries(params, place)
         module.exit_json(changed=False, records=records, plan=f"{len(records)} records")
-    seen = look(params)
+    seen = look(params, place)
     plan = decide(params, seen)
-    now = apply(params, plan, seen) if plan.changes and not module.check_mode else seen
+    now = apply(params, place, plan, seen) if plan.changes and not module.check_mode else seen
     before, after = (text_of(one.value or {}) + "\n" if one.revision else "" for one in (seen, now))
     module.exit_json(
         changed=plan.changes,
@@ -173,14 +172,15 @@ def main() -> None:
     ]
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True, required_if=needs)
     try:
-        work(module)
+        place = store(module.params)
+    except Misplaced as fault:
+        module.fail_json(msg=str(fault), raced=False)
+    try:
+        work(module, place)
     except Mistake as mistake:
         module.fail_json(msg=str(mistake), raced=True)
-    except etcd.Unanswered as silence:
-        module.fail_json(
-            msg=f"The ledger cannot be asked: no majority of etcd answers. {silence}. Bring etcd back first.",
-            raced=False,
-        )
+    except Unanswered as silence:
+        module.fail_json(msg=f"The ledger cannot be asked: {place.silence}. {silence}. {place.remedy}", raced=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One operation on the fleet at a time: a lock in etcd."""
+"""One operation on the fleet at a time: a lock in etcd, or on a witness."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.lock import Plan, Refusal, Run, Seen, break_open, claim_of, free, hold, read, release
-from ..module_utils.fleet.ports import etcd
+from ..module_utils.fleet.ports.store import Misplaced, store
+from ..module_utils.fleet.store import OPTIONS, Store, Unanswered, Unclear
 
 DOCUMENTATION = r"""
 ---
 module: fleet_lock
 short_description: One operation on the fleet at a time
 description:
-  - Holds a record in etcd, by compare-and-swap, while an operation that can hurt is under way. A second one is refused, and told
-    who does what since when and how to break the lock.
+  - Holds a record in etcd or on a witness, by compare-and-swap, while an operation that can hurt is under way. A second one is
+    refused, and told who does what since when and how to break the lock.
   - The lock never expires. A run that died is continued by the same person's next run of the same operation on the same
     machine, which can see that the process is gone; everything else needs a person and O(state=broken).
   - Its action plugin tells the module which run this is (O(run)) and which process is gone (O(dead)).
 author: [Upstairs]
+extends_documentation_fragment: [fleet_store]
 options:
-  endpoints:
-    description: The members of etcd, as host:port. The host that the task runs on must be one that they answer.
-    type: list
-    elements: str
-    required: true
   state:
     description:
       - Hold the lock, release what this run holds, remove a lock by its id, or only read.
@@ -73,6 +70,13 @@ EXAMPLES = r"""
     state: held
     operation: switch-primary
     reason: a new disk for alice
+
+- name: Hold it where there is no etcd
+  fleet_lock:
+    directory: /var/lib/upstairs
+    state: held
+    operation: update-kernels
+  delegate_to: alice
 """
 
 RETURN = r"""
@@ -92,10 +96,14 @@ lock_id:
   description: What names the lock that was found.
   returned: always
   type: str
+known:
+  description: Whether anybody could be asked.
+  returned: always
+  type: bool
 """
 
 SPEC = {
-    "endpoints": {"type": "list", "elements": "str", "required": True},
+    **OPTIONS,
     "state": {"type": "str", "choices": ["held", "released", "broken", "read", "free"], "required": True},
     "operation": {"type": "str"},
     "reason": {"type": "str", "default": ""},
@@ -123,17 +131,17 @@ def decide(params: dict[str, Any], seen: Seen) -> Plan | Refusal:
     return Plan(seen.describe())
 
 
-def attempt(module: AnsibleModule) -> tuple[Seen, Plan | Refusal] | None:
+def attempt(module: AnsibleModule, place: Store) -> tuple[Seen, Plan | Refusal] | None:
     """Look, decide and act; None if somebody was quicker."""
     params = module.params
-    record = etcd.read(params["endpoints"], params["key"])
+    record = place.read(params["key"])
     seen = read(record.text, record.revision)
     plan = decide(params, seen)
     if isinstance(plan, Plan) and plan.changes and not module.check_mode:
         text = plan.store.text() if plan.store else None
         try:
-            done = etcd.swap(params["endpoints"], params["key"], seen.revision, text)
-        except etcd.Unclear:
+            done = place.swap(params["key"], seen.revision, text)
+        except Unclear:
             done = False
         if not done:
             return None
@@ -142,7 +150,11 @@ def attempt(module: AnsibleModule) -> tuple[Seen, Plan | Refusal] | None:
 
 def finish(module: AnsibleModule, seen: Seen, plan: Plan | Refusal) -> None:
     """Say what was found and done."""
-    found = {"holder": seen.claim.__dict__ | {"run": seen.claim.run.__dict__} if seen.claim else {}, "lock_id": seen.id}
+    found = {
+        "holder": seen.claim.__dict__ | {"run": seen.claim.run.__dict__} if seen.claim else {},
+        "lock_id": seen.id,
+        "known": True,
+    }
     if isinstance(plan, Refusal):
         module.fail_json(msg=plan.why, held=plan.held, **found)
     else:
@@ -151,7 +163,7 @@ def finish(module: AnsibleModule, seen: Seen, plan: Plan | Refusal) -> None:
 
 
 def main() -> None:
-    """Look and act until nobody is quicker."""
+    """Find the place, or say that there is none."""
     needs = [
         ("state", "held", ["run", "operation"]),
         ("state", "released", ["run"]),
@@ -160,19 +172,30 @@ def main() -> None:
     ]
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True, required_if=needs)
     try:
+        take(module, store(module.params))
+    except Misplaced as fault:
+        module.fail_json(msg=str(fault), held=False, known=False)
+
+
+def take(module: AnsibleModule, place: Store) -> None:
+    """Look and act until nobody is quicker."""
+    try:
         for _ in range(ATTEMPTS):
-            done = attempt(module)
+            done = attempt(module, place)
             if done is not None:
                 finish(module, *done)
-        module.fail_json(msg=f"Others changed the fleet's lock {ATTEMPTS} times meanwhile: try again.", held=True)
-    except etcd.Unanswered as silence:
-        if module.params["state"] == "free":
-            plan = f"no majority of etcd answers, so that nobody knows whether an operation is under way; this goes on. {silence}"
-            module.exit_json(changed=False, plan=plan, held=False, holder={}, lock_id="")
         module.fail_json(
-            msg="The fleet's lock cannot be asked for: no majority of etcd answers, and nothing is begun without it. "
-            f"{silence}. Bring etcd back first.",
+            msg=f"Others changed the fleet's lock {ATTEMPTS} times meanwhile: try again.", held=True, known=True
+        )
+    except Unanswered as silence:
+        if module.params["state"] == "free":
+            plan = f"{place.silence}, so that nobody knows whether an operation is under way; this goes on. {silence}"
+            module.exit_json(changed=False, plan=plan, held=False, holder={}, lock_id="", known=False)
+        module.fail_json(
+            msg=f"The fleet's lock cannot be asked for: {place.silence}, and nothing is begun without it. "
+            f"{silence}. {place.remedy}",
             held=False,
+            known=False,
         )
 
 

@@ -24,7 +24,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Claim:
-    """What lies in etcd while the lock is held."""
+    """What is stored while the lock is held."""
 
     run: Run
     operation: str
@@ -44,7 +44,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Seen:
-    """What lies in etcd, and its revision: 0 where nothing lies. A record that cannot be read is a lock all the same."""
+    """What is stored, and its revision: 0 where nothing is. A record that cannot be read is a lock all the same."""
 
     revision: int
     claim: Claim | None = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +158,36 @@ def test_the_records_of_one_operation_are_listed(run: Run, played: PlayedEtcd) -
 def test_a_record_that_cannot_be_read_is_told_from_none(run: Run, played: PlayedEtcd) -> None:
     played.put("/upstairs/ledger/dns_split/media", "scribble")
     assert not run(state="read")["readable"]
+
+
+def test_a_witness_keeps_them_as_etcd_does(run: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    place: dict[str, Any] = {"endpoints": [], "directory": str(tmp_path)}
+    stored = run(**place, state="stored", value={"phase": "drained"}, revision=0)
+    assert (stored["changed"], stored["revision"]) == (True, 1)
+    assert not run(**place, state="stored", value={"phase": "drained"}, revision=1)["changed"]
+    assert run(**place, state="stored", value={"phase": "armed"}, revision=0)["raced"]
+    assert list(run(**place, state="listed", name="dns_split")["records"]) == ["dns_split/media"]
+    assert run(check=True, **place, state="removed", revision=1)["changed"]
+    assert run(**place, state="read")["value"] == {"phase": "drained"}
+    assert run(**place, state="removed", revision=1)["changed"]
+    assert run(**place, state="read")["revision"] == 0
+
+
+def test_a_witness_that_cannot_be_used_is_named_with_what_to_do(run: Run, tmp_path: Path) -> None:
+    told = run(endpoints=[], directory=f"{tmp_path}/missing", state="read")
+    assert told["failed"]
+    assert not told["raced"]
+    assert f"{tmp_path}/missing of this witness cannot be used" in told["msg"]
+    assert "--tags base" in told["msg"]
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_there_is_one_place(run: Run, played: PlayedEtcd, tmp_path: Path, both: bool) -> None:
+    tmp_path.chmod(0o700)
+    endpoints, directory = (["192.0.2.1:2379"], str(tmp_path)) if both else ([], "")
+    told = run(endpoints=endpoints, directory=directory, state="stored", value={"phase": "cut"}, revision=0)
+    assert told["failed"]
+    assert "lock_directory" in told["msg"]
+    assert played.held == {}
+    assert list(tmp_path.iterdir()) == []
