@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ kernel:
     loader:
       description:
         - The boot loader (V(grub), V(systemd-boot), V(unknown)), the release that it will boot next and by which entry, whether one can be
-          booted only once (V(available) or V(unavailable)), and why not.
+          booted only once (V(available) or V(unavailable)), and why not. A new version under the running kernel's name leaves no old one.
       type: dict
     bootable:
       description: Whether the target could be booted, and what speaks against it. Of one that is not there, V(not installed yet).
@@ -137,6 +138,11 @@ SPEC: dict[str, Any] = {
 def told(facts: Facts, judgement: Judgement) -> dict[str, Any]:
     """Return what is told of a host."""
     target, meta = judgement.target, facts.meta
+    loader = facts.loader
+    if target and target.release == facts.release and target.version != facts.version:
+        loader = replace(
+            loader, no_one_shot=f"{target.release} lies where the running kernel lay: there is no way back to that"
+        )
     images = [one for one in facts.packages if one.release]
     return {
         "state": judgement.state,
@@ -150,7 +156,7 @@ def told(facts: Facts, judgement: Judgement) -> dict[str, Any]:
             for one in images
         ],
         "meta": {"package": meta.name, "version": meta.version, "held": meta.held} if meta else {},
-        "loader": facts.loader.told(),
+        "loader": loader.told(),
         "bootable": {"ok": bool(target) and not judgement.unbootable, "reasons": list(judgement.unbootable)},
         "boot_free": facts.boot_free,
         "booted_fallback": judgement.fell_back,

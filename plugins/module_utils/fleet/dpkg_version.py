@@ -25,7 +25,7 @@ def _split(version: str) -> tuple[int, str, str]:
     epoch, colon, rest = version.strip().partition(":")
     if not colon:
         epoch, rest = "0", epoch
-    if not epoch.isdecimal() or not rest:
+    if not epoch.isdecimal() or not rest or rest.endswith("-"):
         raise ValueError(f"{version!r} is no version of a package")
     upstream, hyphen, revision = rest.rpartition("-")
     return int(epoch), *((upstream, revision) if hyphen else (rest, ""))

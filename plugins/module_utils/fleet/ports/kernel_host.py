@@ -21,6 +21,7 @@ FORMAT = r"${db:Status-Abbrev}\t${Package}\t${Version}\t${Depends}\n"
 PATTERNS = (f"{PREFIX}*", "linux-headers-*", "initramfs-tools*")
 VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+CONFIG, GRUBENV = "boot/grub/grub.cfg", "boot/grub/grubenv"
 SIGNED = b"~Module signature appended~\n"
 LISTERS = ("lsinitramfs", "lsinitrd")
 WITHIN = 120.0
@@ -40,7 +41,7 @@ class Host:
 
     def facts(self) -> Facts:
         """Return all that does not depend on which kernel is meant."""
-        release = self._needed("proc/sys/kernel/osrelease")
+        release, boot_id = self.running()
         container = self._container()
         packages = () if container else self._packages()
         named = f"{PREFIX}{flavour(release)}"
@@ -48,7 +49,7 @@ class Host:
         return Facts(
             release=release,
             version_text=self._needed("proc/sys/kernel/version"),
-            boot_id=self._needed("proc/sys/kernel/random/boot_id"),
+            boot_id=boot_id,
             uptime=self._uptime(),
             container=container,
             packages=packages,
@@ -78,19 +79,13 @@ class Host:
     def loader(self) -> Loader:
         """Return what the boot loader will do."""
         said = self._efi("LoaderInfo")
-        if not said.startswith("systemd-boot") and (config := self.path("boot/grub/grub.cfg")).exists():
-            text = self._read_bytes("boot/grub/grub.cfg").decode(errors="replace")
-            block = self.path("boot/grub/grubenv")
-            return (
-                of_grub(str(text), self._read_bytes("boot/grub/grubenv") if block.exists() else None, self.unwritable())
-                if config.is_file()
-                else Loader(why="/boot/grub/grub.cfg is no file")
-            )
+        if not said.startswith("systemd-boot") and self.path(CONFIG).is_file():
+            return of_grub(*self.grub_files(), self.unwritable())
         for esp in ("efi", "boot/efi", "boot"):
             entries = sorted(self.path(f"{esp}/loader/entries").glob("*.conf"))
             if entries:
                 texts = {one.name: one.read_text(encoding="utf-8", errors="replace") for one in entries}
-                config_text = self._read_bytes(f"{esp}/loader/loader.conf").decode(errors="replace")
+                config_text = self.text(f"{esp}/loader/loader.conf")
                 names = ("LoaderEntryOneShot", "LoaderEntryDefault")
                 return of_systemd_boot(texts, config_text, {name: self._efi(name) for name in names})
         return Loader(
@@ -99,10 +94,47 @@ class Host:
 
     def unwritable(self) -> str:
         """Return why GRUB cannot write its environment block; "" if it can."""
-        if self.path("boot/grub/grubenv").is_symlink():
+        if self.path(GRUBENV).is_symlink():
             return "/boot/grub/grubenv is a link: GRUB writes only to a file of its own directory"
-        mount = mount_of("/boot/grub", self._read_bytes("proc/self/mountinfo").decode(errors="replace"))
+        mount = mount_of("/boot/grub", self.text("proc/self/mountinfo"))
         return unwritable(mount, self._device(mount.device) if mount else Device(known=False))
+
+    def running(self) -> tuple[str, str]:
+        """Return the running kernel's release, and the id of this boot."""
+        return self._needed("proc/sys/kernel/osrelease"), self._needed("proc/sys/kernel/random/boot_id")
+
+    def grub_files(self) -> tuple[str, bytes | None]:
+        """Return grub.cfg, and grubenv if it is there."""
+        block = self._read_bytes(GRUBENV) if self.path(GRUBENV).exists() else None
+        return self._read_bytes(CONFIG).decode(errors="replace"), block
+
+    def write_grubenv(self, block: bytes) -> None:
+        """Write where the block lies: GRUB writes to the same place of the disk, and reads the disk without its journal."""
+        path = self.path(GRUBENV)
+        if not path.exists():
+            self.write(GRUBENV, block.decode(errors="surrogateescape"))
+            return
+        with path.open("r+b") as file:
+            file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def text(self, below: str) -> str:
+        """Return a file's text; "" where it is not there."""
+        return self._read_bytes(below).decode(errors="replace")
+
+    def write(self, below: str, text: str) -> None:
+        """Write a file at once or not at all."""
+        path = self.path(below)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Neither apt nor grub-mkconfig reads a name that ends so.
+        new = path.with_name(f".{path.name}.new")
+        with new.open("wb") as file:
+            file.write(text.encode(errors="surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        new.chmod(0o644)
+        new.replace(path)
 
     def path(self, below: str) -> Path:
         """Return where something lies."""
@@ -154,7 +186,7 @@ class Host:
 
     def _container(self) -> str:
         """Return what kind of container it is; "" if it has a kernel of its own. systemd writes that down at its start."""
-        if kind := self._read_bytes("run/systemd/container").decode(errors="replace").strip():
+        if kind := self.text("run/systemd/container").strip():
             return kind
         return next((name for name in (".dockerenv", "run/.containerenv") if self.path(name).exists()), "")
 
@@ -173,7 +205,7 @@ class Host:
 
     def _simulation(self, meta: str) -> str:
         if not self.real:
-            return self._read_bytes(SIMULATION).decode(errors="replace")
+            return self.text(SIMULATION)
         # No lock: somebody who installs meanwhile is no reason to know nothing.
         answer = run(["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", meta], WITHIN)
         if answer.rc != 0:
@@ -182,7 +214,7 @@ class Host:
         return answer.stdout
 
     def _livepatched(self) -> bool:
-        taint = self._read_bytes("proc/sys/kernel/tainted").decode(errors="replace").strip()
+        taint = self.text("proc/sys/kernel/tainted").strip()
         marked = taint.isdecimal() and bool(int(taint) & LIVEPATCH_TAINT)
         return marked or any(self.path("sys/kernel/livepatch").glob("*/enabled"))
 
@@ -212,9 +244,9 @@ class Host:
                 yield link.parent.name, link / "module"
 
     def _dkms_in_use(self, release: str) -> set[str]:
-        loaded = {line.split()[0] for line in self._read_bytes("proc/modules").decode(errors="replace").splitlines()}
+        loaded = {line.split()[0] for line in self.text("proc/modules").splitlines()}
         # A root on ZFS counts even where its module is built in.
-        words = [line.split() for line in self._read_bytes("etc/fstab").decode(errors="replace").splitlines()]
+        words = [line.split() for line in self.text("etc/fstab").splitlines()]
         loaded |= {fields[2] for fields in words if len(fields) > 2 and not fields[0].startswith("#")}
         return {
             name

@@ -189,6 +189,15 @@ TABLE: list[tuple[str, dict[str, Any], str, str]] = [
     ("fell back", {"loader": FELL_BACK}, "blocked", f"{NEW} did not come up"),
     ("fell back, and the archive has a newer one", {"loader": FELL_BACK, "simulation": OFFER}, "pending", ""),
     ("the wanted one is nowhere", {"wanted": "6.1.0-99-amd64"}, "blocked", "6.1.0-99-amd64 is wanted"),
+    (
+        "the wanted one is another flavour's",
+        {
+            "wanted": "6.1.0-99-rt-amd64",
+            "packages": packages(Package("linux-image-6.1.0-99-rt-amd64", "6.1.999-1", "ii ")),
+        },
+        "blocked",
+        "6.1.0-99-rt-amd64 is wanted",
+    ),
     ("the wanted one is offered", {"wanted": NEWER, "simulation": OFFER}, "pending", ""),
     (
         "the wanted one runs, whatever the archive has",
