@@ -12,6 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet import drill
+from ..module_utils.fleet.ports import textfile
 
 DOCUMENTATION = r"""
 ---
@@ -128,14 +129,6 @@ def judged(params: dict[str, Any]) -> tuple[list[drill.Check], float | None]:
     return checks, lost
 
 
-def write(path: Path, text: str) -> None:
-    """Write whole or not at all; whoever collects metrics may read them."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.chmod(0o644)
-    temporary.replace(path)
-
-
 def main() -> None:
     """Judge, write, tell."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
@@ -146,8 +139,8 @@ def main() -> None:
     exposed = None if age is None else float(age)
     place = Path(params["metrics"])
     if not module.check_mode:
-        before = place.read_text(encoding="utf-8") if place.exists() else ""
-        write(place, drill.metrics(checks, rto, (exposed, lost), time.time(), drill.last_success(before)))
+        before = textfile.read(place)
+        textfile.write(place, drill.metrics(checks, rto, (exposed, lost), time.time(), drill.last_success(before)))
     report = drill.table(checks, rto, exposed, lost)
     wrong = [check.name for check in checks if not check.ok]
     if wrong or not checks:

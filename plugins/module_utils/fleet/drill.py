@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .textfile import Family, Sample, before, one, render
+
 LSN = re.compile(r"^([0-9A-F]{1,8})/([0-9A-F]{1,8})$")
 LAST_SUCCESS = "upstairs_drill_last_success_timestamp_seconds"
 
@@ -111,8 +113,7 @@ def _seconds(value: float | None) -> str:
 
 def last_success(text: str) -> float | None:
     """Return when the drill last succeeded, by the metrics that it has written."""
-    found = re.search(rf"^{LAST_SUCCESS} ([0-9.e+]+)$", text, re.MULTILINE)
-    return float(found[1]) if found else None
+    return before(text, LAST_SUCCESS)
 
 
 def metrics(
@@ -125,33 +126,24 @@ def metrics(
     """Return the metrics as node-exporter's textfile collector reads them. ``lost``: as it was, and after the drill's own switch."""
     good = bool(checks) and all(check.ok for check in checks)
     success = now if good else previous
-    families: list[tuple[str, str, list[tuple[str, float]]]] = [
-        ("upstairs_drill_success", "Whether the last restore drill was green.", [("", float(good))]),
-        ("upstairs_drill_last_run_timestamp_seconds", "When the last restore drill ended.", [("", now)]),
-        (LAST_SUCCESS, "When a restore drill was last green.", [] if success is None else [("", success)]),
-        ("upstairs_drill_rto_seconds", "Seconds from the first byte of a restore until it answered.", _one(rto)),
-        ("upstairs_drill_rpo_seconds", "Age of the newest archived WAL when the drill began.", _one(lost[0])),
-        (
-            "upstairs_drill_forced_rpo_seconds",
-            "Age of the newest restored transaction when the restore began, after a forced switch of WAL.",
-            _one(lost[1]),
-        ),
-        (
-            "upstairs_drill_check",
-            "Whether a check of the last restore drill was good.",
-            [(f'{{check="{_label(check.name)}"}}', float(check.ok)) for check in checks],
-        ),
-    ]
-    lines = []
-    for name, about, samples in families:
-        lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"] if samples else []
-        lines += [f"{name}{labels} {value:.15g}" for labels, value in samples]
-    return "\n".join(lines) + "\n"
-
-
-def _one(value: float | None) -> list[tuple[str, float]]:
-    return [] if value is None else [("", value)]
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return render(
+        [
+            Family("upstairs_drill_success", "Whether the last restore drill was green.", one(float(good))),
+            Family("upstairs_drill_last_run_timestamp_seconds", "When the last restore drill ended.", one(now)),
+            Family(LAST_SUCCESS, "When a restore drill was last green.", one(success)),
+            Family(
+                "upstairs_drill_rto_seconds", "Seconds from the first byte of a restore until it answered.", one(rto)
+            ),
+            Family("upstairs_drill_rpo_seconds", "Age of the newest archived WAL when the drill began.", one(lost[0])),
+            Family(
+                "upstairs_drill_forced_rpo_seconds",
+                "Age of the newest restored transaction when the restore began, after a forced switch of WAL.",
+                one(lost[1]),
+            ),
+            Family(
+                "upstairs_drill_check",
+                "Whether a check of the last restore drill was good.",
+                tuple(Sample(float(check.ok), {"check": check.name}) for check in checks),
+            ),
+        ]
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON over HTTP with nothing but the standard library: etcd's gateway and Patroni's REST API."""
+"""JSON over HTTP with nothing but the standard library: etcd's gateway, Patroni's REST API, Alertmanager's."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ class Answer:
         except ValueError:
             return None
         return value if isinstance(value, dict) else None
+
+    def items(self) -> list[Any] | None:
+        """Return the list in the body, or None where there is none."""
+        try:
+            value = json.loads(self.text)
+        except ValueError:
+            return None
+        return value if isinstance(value, list) else None
 
 
 def ask(
