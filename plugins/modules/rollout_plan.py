@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.fleet.rollout import Host, Kernel, Record, Row, Rules, admission, make_plan
+from ..module_utils.fleet.rollout import DUE, Host, Kernel, Record, Row, Rules, admission, make_plan
 from ..module_utils.fleet.rollout_window import parse
 from ..module_utils.fleet.rollout_words import narrate, report, stopped
 
@@ -98,6 +99,19 @@ options:
     type: list
     elements: str
     default: []
+  denied:
+    description: Versions of kernel packages that must not be booted.
+    type: list
+    elements: str
+    default: []
+  go_back:
+    description: The host that goes back to the kernel that it had.
+    type: str
+    default: ""
+  give_up:
+    description: The host whose record is dropped. Then nothing else is planned.
+    type: str
+    default: ""
   only:
     description: The hosts that are meant; nothing means all.
     type: list
@@ -162,6 +176,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+turn:
+  description: The host that was judged.
+  returned: when one was
+  type: str
+begun:
+  description: Whether something was begun with that host, or may be from now on.
+  returned: when one was judged
+  type: bool
+done:
+  description: That host, if it came to its end.
+  returned: when its end was asked for
+  type: str
 plan:
   description: The table, the notes, and what speaks against it; or the report.
   returned: always
@@ -202,6 +228,9 @@ SPEC: dict[str, Any] = {
     "max_out": {"type": "dict", "default": {}},
     "majority": STRINGS,
     "alone": STRINGS,
+    "denied": STRINGS,
+    "go_back": {"type": "str", "default": ""},
+    "give_up": {"type": "str", "default": ""},
     "only": STRINGS,
     "canary": {"type": "str", "default": ""},
     "waves": {"type": "list", "elements": "int", "default": []},
@@ -216,24 +245,27 @@ SPEC: dict[str, Any] = {
 Params = Mapping[str, Any]
 
 
-def kernel_of(said: Mapping[str, Any]) -> Kernel:
-    """Read what kernel_info returned."""
+def kernel_of(said: Mapping[str, Any], denied: Sequence[str]) -> Kernel:
+    """Read what kernel_info returned. A version that did not come up elsewhere is denied, whatever the host says of it."""
     target = said.get("target") or {}
-    return Kernel(
+    kernel = Kernel(
         str(said.get("state") or "unknown"),
         str((said.get("running") or {}).get("release") or ""),
         str(target.get("release") or ""),
         str(target.get("version") or ""),
         tuple(str(reason) for reason in said.get("reasons") or ()),
     )
+    if kernel.state in DUE and kernel.version in denied:
+        return replace(kernel, state="denied", reasons=(f"{kernel.version} did not come up on another host",))
+    return kernel
 
 
-def record_of(found: Mapping[str, Any] | None) -> Record:
-    """Read a record of the ledger."""
+def record_of(found: Mapping[str, Any] | None, *, back: bool) -> Record:
+    """Read a record of the ledger. A host that shall go back is begun with again, wherever it stands."""
     if not found:
         return Record()
     value = found.get("value") or {}
-    return Record(
+    record = Record(
         str(value.get("phase") or ""),
         str(value.get("target") or ""),
         str(value.get("failed_in") or ""),
@@ -241,21 +273,23 @@ def record_of(found: Mapping[str, Any] | None) -> Record:
         bool(value.get("back")),
         bool(found.get("readable", True)),
     )
+    return replace(record, phase="armed", target=str(value.get("before") or ""), back=True) if back else record
 
 
 def hosts_of(params: Params) -> list[Host]:
     """Read what was seen of every host."""
+    going_back = params["go_back"] if params["state"] == "planned" else ""
     return [
         Host(
             one["name"],
             one["site"],
             tuple(one["roles"]),
-            kernel_of(one["kernel"]),
+            kernel_of(one["kernel"], params["denied"]),
             one["out"],
             {role: str(why) for role, why in one["sick"].items()},
             {role: str(why) for role, why in one["left"].items()},
             tuple(one["leads"]),
-            record_of(params["records"].get(one["name"])),
+            record_of(params["records"].get(one["name"]), back=going_back == one["name"]),
         )
         for one in params["hosts"]
     ]
@@ -291,7 +325,13 @@ def kernels(rows: Sequence[Row], *, after: bool) -> str:
 
 
 def planned(hosts: list[Host], rules: Rules, params: Params) -> dict[str, Any]:
-    """Plan everything."""
+    """Plan everything, or that somebody is given up."""
+    unknown = [name for name in (params["go_back"], params["give_up"]) if name and name not in params["records"]]
+    if unknown:
+        refusal = f"{unknown[0]}: nothing is recorded of it, so there is nothing to go back to, and nothing to give up"
+        return {"changed": False, "plan": [refusal], "order": [], "waves": {}, "refusals": [refusal]}
+    if params["give_up"]:
+        return {"changed": True, "plan": [f"give up {params['give_up']}"], "order": [], "waves": {}, "refusals": []}
     plan = make_plan(hosts, rules, datetime.now(UTC))
     going = [row for row in plan.rows if row.wave]
     heads = {"before_header": "kernels", "after_header": "kernels"}
@@ -310,7 +350,7 @@ def judged(hosts: list[Host], rules: Rules, params: Params) -> dict[str, Any]:
     turn, ready = params["turn"], params["state"] == "ready"
     before = params["turns"][: params["turns"].index(turn)] if turn in params["turns"] else params["turns"]
     found = admission(hosts, turn, before, rules, datetime.now(UTC), under_way=ready)
-    return {"changed": False, "plan": found, "refusals": found}
+    return {"changed": False, "plan": found, "refusals": found, "turn": turn, "begun": ready or not found}
 
 
 def ended(params: Params) -> dict[str, Any]:
@@ -318,10 +358,10 @@ def ended(params: Params) -> dict[str, Any]:
     turn, turns = params["turn"], params["turns"]
     value = (params["records"].get(turn) or {}).get("value") or {}
     if value.get("phase") == "done":
-        return {"changed": False, "plan": [f"{turn} is done"], "refusals": []}
+        return {"changed": False, "plan": [f"{turn} is done"], "refusals": [], "turn": turn, "done": turn}
     waiting = turns[turns.index(turn) + 1 :] if turn in turns else []
     said = stopped(turn, value, "", waiting, params["command"])
-    return {"changed": False, "plan": said, "refusals": said}
+    return {"changed": False, "plan": said, "refusals": said, "turn": turn, "done": ""}
 
 
 def reported(params: Params) -> dict[str, Any]:

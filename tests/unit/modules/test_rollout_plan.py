@@ -103,3 +103,27 @@ def test_rules_that_make_no_sense_are_refused(
     answer = ask(capsys, hosts=HOSTS, **rule)
     assert answer["failed"]
     assert says in answer["msg"]
+
+
+def test_a_kernel_that_did_not_come_up_elsewhere_is_not_booted_here(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = ask(capsys, hosts=HOSTS, denied=["6.12.107-1"])
+    assert plan["order"] == []
+    assert any("6.12.107-1 did not come up on another host" in line for line in plan["plan"])
+
+
+def test_who_goes_back_is_begun_with_again_wherever_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    hosts = [seen("wakko"), seen("yakko", kernel=kernel("current"))]
+    done = {"yakko": record(phase="done", target="6.12.94", before="6.12.90")}
+    plan = ask(capsys, hosts=hosts, go_back="yakko", only=["yakko"], records=done)
+    assert plan["order"] == ["yakko"]
+    assert plan["diff"]["after"] == "yakko: 6.12.90\n"
+
+
+@pytest.mark.parametrize("what", ["go_back", "give_up"])
+def test_there_is_nothing_to_undo_of_a_host_without_a_record(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    assert "yakko: nothing is recorded of it" in ask(capsys, hosts=HOSTS, **{what: "yakko"})["refusals"][0]
+
+
+def test_a_host_is_given_up_and_nothing_else_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = ask(capsys, hosts=HOSTS, give_up="yakko", records={"yakko": record(phase="failed")})
+    assert (plan["order"], plan["refusals"]) == ([], [])
