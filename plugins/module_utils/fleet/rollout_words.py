@@ -84,7 +84,7 @@ def stopped(host: str, record: Mapping[str, Any], why: str, waiting: Sequence[st
     ]
     asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.get('target') or 'a new kernel'}"
     return [
-        f"{asked} (from {record.get('before') or 'what it ran'}): {why or record.get('why') or 'and then nothing more was heard of it'}.",
+        f"{asked} (from {record.get('before') or 'what it ran'}): {str(why or record.get('why') or 'and then nothing more was heard of it').rstrip('.')}.",
         f"Still true: {'; '.join(true)}. All others serve. "
         + (f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it.")
         + " The fleet's lock stays until this is ended.",

@@ -64,7 +64,7 @@ def test_a_host_that_was_begun_goes_on_to_the_kernel_that_it_was_begun_for() -> 
 def test_who_stands_before_a_host_that_stopped_reads_what_is_true_and_what_to_type(
     phase: str, true: str, false: str
 ) -> None:
-    record = {"phase": "failed", "failed_in": phase, "why": "no answer", "target": "6.12.107", "before": "6.12.94"}
+    record = {"phase": "failed", "failed_in": phase, "why": "no answer.", "target": "6.12.107", "before": "6.12.94"}
     known, still, *commands = stopped(
         "dot", record, "", ["alice"], "ansible-playbook -i x playbooks/update-kernels.yml"
     )
