@@ -82,9 +82,10 @@ def stopped(host: str, record: Mapping[str, Any], why: str, waiting: Sequence[st
         for since, what in TRUE_FROM
         if PHASES.index(since) <= at and not (since in ENDS and PHASES.index(ENDS[since]) <= at)
     ]
+    known = str(why or record.get("why") or "and then nothing more was heard of it")
     asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.get('target') or 'a new kernel'}"
     return [
-        f"{asked} (from {record.get('before') or 'what it ran'}): {str(why or record.get('why') or 'and then nothing more was heard of it').rstrip('.')}.",
+        f"{asked} (from {record.get('before') or 'what it ran'}): {known.rstrip('.')}.",
         f"Still true: {'; '.join(true)}. All others serve. "
         + (f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it.")
         + " The fleet's lock stays until this is ended.",
