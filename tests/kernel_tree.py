@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make-believe hosts: a tree with all that is read to judge a kernel, as a Debian host with GRUB has it."""
+"""Make-believe hosts: a tree with all that is read to judge a kernel, as a Debian host with GRUB has it.
+
+usage: python -m tests.kernel_tree FILE.tar
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import tarfile
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,3 +163,14 @@ class KernelTree:
         """Write a file."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text, encoding="utf-8")
+
+
+def pack(file: str) -> None:
+    """Pack a tree, to be planted on a host."""
+    with tempfile.TemporaryDirectory() as place, tarfile.open(file, "w") as archive:
+        KernelTree(Path(place)).make()
+        archive.add(place, ".")
+
+
+if __name__ == "__main__":
+    pack(sys.argv[1])

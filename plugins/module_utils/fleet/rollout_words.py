@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A roll as people read it: its plan, why it stopped, and how it went. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from .rollout import FAILED, PHASES, Host, Plan, Row
+
+HEAD = ("turn", "wave", "host", "site", "kernel", "roles", "why here", "verdict")
+# What is true from a phase on, for whoever stands before a host that stopped there.
+TRUE_FROM = (
+    ("planned", "nothing was changed on it"),
+    ("silenced", "its alerts may be silent"),
+    ("drained", "it is out of service, wholly or in part, and stays so"),
+    (
+        "armed",
+        "the new kernel may be installed, and the boot loader may take it once; the old one is still its default",
+    ),
+    ("rebooting", "it may have been told to reboot, and may be down"),
+    ("booted", "it has booted once, and nothing that it runs is proven"),
+    ("verified", "it runs the new kernel, which may be its default now"),
+    ("rejoined", "it may be in service again, wholly or in part"),
+)
+# What a later phase makes untrue.
+ENDS = {"planned": "silenced", "rebooting": "booted", "drained": "rejoined", "armed": "verified", "booted": "verified"}
+
+
+def table(plan: Plan) -> list[str]:
+    """Show all hosts, one line each, in the order of their turns."""
+    lines = [HEAD, *(_cells(turn, row) for turn, row in enumerate(plan.rows, start=1))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cells(turn: int, row: Row) -> tuple[str, ...]:
+    host = row.host
+    verdict = "no" if row.vetoes else "goes on" if row.action == "resume" else "yes" if row.wave else row.action
+    return (
+        str(turn) if row.wave else "-",
+        str(row.wave) if row.wave else "-",
+        host.name,
+        host.site or "-",
+        _kernel(host),
+        " ".join(host.roles) or "-",
+        row.why,
+        verdict,
+    )
+
+
+def _kernel(host: Host) -> str:
+    kernel = host.kernel
+    target = host.record.target if host.record.open else kernel.target
+    return f"{kernel.running or '?'} -> {target}" if target and target != kernel.running else kernel.running or "?"
+
+
+def narrate(plan: Plan, notes: Sequence[str]) -> list[str]:
+    """Say what will be done, or why not."""
+    lines = [*table(plan), *(f"Note: {note}." for note in notes)]
+    lines += [f"Refused: {refusal}." for refusal in plan.refusals]
+    if plan.refusals:
+        return [*lines, "Nothing is begun. Leave hosts out with -e only=..., or put right what is named."]
+    if not plan.order:
+        return [*lines, "Nothing to do."]
+    return [*lines, f"One after the other: {', '.join(plan.order)}."]
+
+
+def stands(record: Mapping[str, Any]) -> str:
+    """Return the act in which a host stopped."""
+    phase = str(record.get("phase", ""))
+    return str(record.get("failed_in", "")) if phase == FAILED else phase
+
+
+def stopped(host: str, record: Mapping[str, Any], why: str, waiting: Sequence[str], command: str) -> list[str]:
+    """Say what is known of a host that stopped, what is still true, and the three commands."""
+    phase = stands(record)
+    at = PHASES.index(phase) if phase in PHASES else 0
+    true = [
+        what
+        for since, what in TRUE_FROM
+        if PHASES.index(since) <= at and not (since in ENDS and PHASES.index(ENDS[since]) <= at)
+    ]
+    known = str(why or record.get("why") or "and then nothing more was heard of it")
+    asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.get('target') or 'a new kernel'}"
+    return [
+        f"{asked} (from {record.get('before') or 'what it ran'}): {known.rstrip('.')}.",
+        f"Still true: {'; '.join(true)}. All others serve. "
+        + (f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it.")
+        + " The fleet's lock stays until this is ended.",
+        f"Go on, when that is put right:     {command}",
+        f"Go back to the kernel it had:      {command} -e go_back={host}",
+        f"Give it up, and leave it as it is: {command} -e give_up={host}",
+    ]
+
+
+def report(records: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> list[str]:
+    """Say of each host how it went: its phases with their seconds, and how long it was out."""
+    lines = []
+    for name in order:
+        history = list((records.get(name) or {}).get("history") or [])
+        if not history:
+            lines.append(f"{name}: nothing is recorded")
+            continue
+        steps = [f"{one['phase']} {after['at'] - one['at']:.0f} s" for one, after in pairwise(history)]
+        whole = history[-1]["at"] - history[0]["at"]
+        ended = history[-1]["phase"]
+        lines.append(f"{name}: {ended} after {whole:.0f} s ({', '.join(steps)})")
+    left = [name for name in order if (records.get(name) or {}).get("phase") != "done"]
+    return [*lines, f"Left over: {', '.join(left)}." if left else "Nothing is left over."]

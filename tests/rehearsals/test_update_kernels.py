@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New kernels for the whole site while people use it: one host after the other, leaders last, and whoever is lost stops it.
+
+The logic of a roll. That a kernel really is booted is rehearsed with real ones on virtual machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bin.programs import tail
+from tests.rehearsals.conftest import Operate
+from tests.rehearsals.crowd import Crowd
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.kernels import Kernels, new_once
+from tests.rehearsals.operation import Operation
+from tests.rehearsals.tier import Tier, until
+from tests.visitors import Site
+
+PLAYBOOK = "update-kernels.yml"
+
+
+@pytest.fixture
+def kernels(site: Site, faults: Faults) -> Iterator[Kernels]:
+    planted = Kernels(faults)
+    faults.also("kernels", planted.remove)
+    planted.plant(*site.features)
+    with planted:
+        yield planted
+
+
+def words_of(output: str) -> str:
+    """Return what was said, however it was broken into lines."""
+    return " ".join(output.split())
+
+
+def test_the_whole_site_gets_a_new_kernel_and_nobody_notices(
+    site: Site, kernels: Kernels, crowd: Crowd, tier: Tier
+) -> None:
+    leader, master = tier.leader(), tier.redis_master("data")
+    with Operation(site, PLAYBOOK, kernels.arguments()) as roll:
+        rolled = roll.wait(900)
+    assert rolled.status == 0, tail(rolled.output, 80)
+    assert new_once(kernels.booted(), *site.features), kernels.booted()
+    said = words_of(rolled.output)
+    order = said[said.index("One after the other: ") :].removeprefix("One after the other: ").split(".")[0].split(", ")
+    assert order[-1].strip("'") == leader
+    assert order.index(master) >= len(order) - 2
+    assert set(order[:2]) == set(site.hosts("edge"))
+    assert tier.leader() != leader
+    print(f"  {len(order)} hosts within {rolled.seconds:.0f} s")
+    assert str(crowd.judge()) == "all is well"
+    assert not crowd.failures, crowd.failures[:5]
+
+
+def test_a_host_that_is_lost_stops_the_roll_and_the_same_command_goes_on(
+    site: Site, operate: Operate, kernels: Kernels, faults: Faults
+) -> None:
+    lost, waiting = site.hosts("web")[:2]
+    kernels.dead.add(lost)
+    faults.also("power", kernels.dead.clear)
+    arguments = kernels.arguments(lost, waiting, kernel_update_canary=lost, kernel_update_reboot_within=30)
+    with Operation(site, PLAYBOOK, arguments, "lost") as roll:
+        until(lambda: "Hold the fleet's lock" in roll.output or roll.over, "the roll has begun", 120)
+        other = operate(PLAYBOOK, *kernels.arguments(waiting))
+        stopped = roll.wait(400)
+    assert other.status != 0
+    assert "The fleet's lock is held" in words_of(other.output), tail(other.output, 40)
+    assert stopped.status != 0
+    said = words_of(stopped.output)
+    for words in (
+        "It did not come back within 30 s",
+        f"{lost} came to `rebooting`",
+        f"Not touched: {waiting}",
+        f"-e go_back={lost}",
+    ):
+        assert words in said, f"not said: {words}\n{tail(stopped.output, 60)}"
+    assert kernels.booted()[waiting] == []
+    kernels.dead.clear()
+    until(lambda: faults.on(lost, "systemctl", "is-active", "ssh").returncode == 0, f"{lost} is up again", 60)
+    again = operate(PLAYBOOK, *arguments)
+    assert again.status == 0, tail(again.output, 80)
+    assert new_once(kernels.booted(), lost, waiting), kernels.booted()
+
+
+def test_whoever_is_out_or_silent_already_counts(
+    site: Site, operate: Operate, kernels: Kernels, faults: Faults, tier: Tier
+) -> None:
+    replica = next(host for host in site.hosts("postgres") if host != tier.leader())
+    other = next(host for host in site.hosts("postgres") if host not in (replica, tier.leader()))
+    faults.stop(replica, "patroni")
+    refused = operate(PLAYBOOK, *kernels.arguments(other, postgres_healthy_within=5))
+    assert refused.status != 0
+    said = words_of(refused.output)
+    assert "Nothing was begun" in said, tail(refused.output, 60)
+    assert "postgres" in said, tail(refused.output, 60)
+    assert new_once(kernels.booted())
