@@ -17,8 +17,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -102,9 +103,20 @@ def checks() -> list[tuple[str, Callable[[], Outcome]]]:
     ]
 
 
+@contextmanager
+def lanes() -> Iterator[ThreadPoolExecutor]:
+    """Do so many steps at a time; when the run is stopped, what has not begun never begins."""
+    with ThreadPoolExecutor(LANES) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def check(tally: Tally) -> None:
     """Run what needs no host."""
-    with ThreadPoolExecutor(LANES) as pool:
+    with lanes() as pool:
         list(pool.map(tally.do, *zip(*checks(), strict=True)))
 
 
@@ -132,7 +144,7 @@ def checks_and_scenarios(tally: Tally) -> bool:
 
     They share the lanes: neither core waits while the image is made or the slowest check goes on.
     """
-    with ThreadPoolExecutor(LANES) as pool:
+    with lanes() as pool:
         image: Future[bool] = pool.submit(tally.do, "host image", host_image)
 
         def do_with_image(name: str, step: Callable[[], Outcome]) -> bool:

@@ -26,7 +26,7 @@ short_description: Found a Patroni cluster anew from a backup, in place, resumab
 description:
   - V(looked) says whether a restore in place was begun, and refuses another one. V(begun) writes down what is done and how to come back.
   - V(founded) makes Patroni forget the cluster and found it from the backup, by the bootstrap method that lies in its configuration,
-    and waits until this member leads. Patroni must be stopped on every member. Once it was founded it is never founded again: what
+    and waits until this member leads. Patroni must be stopped on every member. Once it was founded it is never founded again, because what
     was written since is the database. A founding that failed is not tried again by itself, and what there was lies beside the data
     as C(.before-restore), which Patroni does not touch, until this member leads. V(ended) sees the history of the new timeline archived,
     without which no later restore would follow it, and takes the note away.

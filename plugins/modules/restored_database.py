@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ports import systemd
 from ..module_utils.fleet.ports.commands import run
-from ..module_utils.fleet.restore import damage, wal_errors
+from ..module_utils.fleet.restore import damage, named, nameless, wal_errors
 from ..module_utils.fleet.scratch import Note, Refusal, read, to_remove, to_restore
 
 DOCUMENTATION = r"""
@@ -211,7 +211,17 @@ class Scratch:
             manifest = self.data / "backup.manifest"
             text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
             broken = damage(answer.output, str(self.data), text, params["stanza"], params["label"])
+            broken = broken or self._unnamed(answer.output)
             raise Problem("; ".join(broken) or f"pgBackRest could not restore {params['label']}: {last(answer.output)}")
+
+    def _unnamed(self, said: str) -> list[str]:
+        """Return what did not come out, which costs that the whole backup is read once more."""
+        why, params = nameless(said), self.params
+        if not why:
+            return []
+        argv = ["runuser", "-u", params["user"], "--", "pgbackrest", f"--stanza={params['stanza']}"]
+        argv += [f"--set={params['label']}", "--output=text", "--verbose", "--log-level-console=info", "verify"]
+        return named(why, run(argv, params["within"]).output, params["stanza"], params["label"])
 
     def _start(self) -> None:
         run(["systemctl", "reset-failed", "--", self.unit], 30.0)

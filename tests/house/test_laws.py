@@ -84,6 +84,12 @@ def task(body: str) -> dict[str, str | None]:
 
 # (law, what is written instead or, with None, taken away; what the law then says)
 BREACHES: list[tuple[str, dict[str, str | None], str]] = [
+    ("modules have a page", {"plugins/modules/lamp.py": f'{LICENCE}"""Light."""\n'}, "has no RETURN"),
+    (
+        "modules have a page",
+        {"plugins/modules/lamp.py": f'{LICENCE}"""Light."""\nDOCUMENTATION = r"""\nlamp: one: two\n"""\n'},
+        "its DOCUMENTATION is no YAML",
+    ),
     ("roles have all rooms", {"roles/lamp/tasks/verify.yml": None}, "verify.yml is missing"),
     ("roles begin with a table of contents", {"roles/lamp/tasks/main.yml": INSTALL}, "apt stands in main.yml"),
     ("roles begin with a table of contents", {"roles/lamp/tasks/converge.yml": INSTALL}, "apt stands in converge.yml"),

@@ -20,10 +20,12 @@ OK, NO_BACKUPS = 0, 2
 # How pgBackRest says that a file did not come out as it went in, and an error of its own. An object that was damaged comes out
 # with another checksum, or does not come out at all: it cannot be decrypted or decompressed, or is shorter than it was.
 FAILED_FILE = re.compile(r"error restoring '([^']+)': ([^\n]*)")
-# What could not be decrypted or decompressed has no name in pgBackRest's words; what is not there has.
+# What could not be decrypted or decompressed has no name in the words of a restore; what is not there has. `verify` names both, and
+# that some bytes are wrong is told in either way, by chance.
 FAILED_NAMELESS = re.compile(
     r"(?:zst|gz|lz4|bz2|bzip2) error: [^\n]*|[^\n]*(?:CipherError|unable to flush|cipher header)[^\n]*", re.IGNORECASE
 )
+NAMED_BY_VERIFY = re.compile(r"(?:invalid checksum|invalid size|missing file|could not verify) '([^'\n]+)'")
 MISSING_OBJECT = re.compile(r"(?:missing file|unable to (?:open|read|get)[^\n']*) '[^'\n]*?(backup/[^'\n]+)'")
 # Where files are not bundled, each is an object, which has the name of its compression.
 EXTENSIONS = {"zst": ".zst", "gz": ".gz", "lz4": ".lz4", "bz2": ".bz2", "none": ""}
@@ -260,15 +262,21 @@ def damage(said: str, data_dir: str, manifest: str, stanza: str, label: str) -> 
     gone = [
         f"{path} is damaged: it is not there or cannot be read" for path in dict.fromkeys(MISSING_OBJECT.findall(said))
     ]
-    if told or gone:
-        return told + gone
-    nameless = FAILED_NAMELESS.search(said)
-    if nameless is None:
-        return []
-    why = " ".join(nameless[0].split())[:150]
-    return [
+    return told + gone
+
+
+def nameless(said: str) -> str:
+    """Return why something did not come out of the repository where a failed restore does not say what, or ""."""
+    found = FAILED_NAMELESS.search(said)
+    return " ".join(found[0].split())[:150] if found else ""
+
+
+def named(why: str, verified: str, stanza: str, label: str) -> list[str]:
+    """Return which objects did not come out, for that reason, by the word of ``pgbackrest verify``."""
+    objects = dict.fromkeys(NAMED_BY_VERIFY.findall(verified))
+    return [f"backup/{stanza}/{name} is damaged: it does not come out ({why})" for name in objects] or [
         f"an object of {label} is damaged, or of one that it builds on: it does not come out ({why}); "
-        f"pgbackrest --stanza={stanza} verify, as postgres, says which"
+        f"pgbackrest --stanza={stanza} verify, as postgres, did not say which: try it again"
     ]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.house.laws import inventories, pins, playbooks, roles, tasks, variables, words
+from tests.house.laws import inventories, modules, pins, playbooks, roles, tasks, variables, words
 from tests.house.tree import Tree
 
 Law = Callable[[Tree], list[str]]
-CHAPTERS = (roles, variables, tasks, playbooks, inventories, words, pins)
+CHAPTERS = (roles, variables, tasks, playbooks, modules, inventories, words, pins)
 LAWS: dict[str, Law] = {
     f"{chapter.__name__.rsplit('.', 1)[-1]} {law.__name__}".replace("_", " "): law
     for chapter in CHAPTERS
