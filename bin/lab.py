@@ -20,6 +20,7 @@ from pathlib import Path
 from bin.picture import picture
 from bin.programs import LOGS, ROOT, fail, listed, only_one, podman, recaps, remove_hosts, say, stop_on_signals
 from bin.site import Site
+from bin.vms import Vms
 
 SITE = Site.of_environment()
 NAME = SITE.name
@@ -50,6 +51,8 @@ def up() -> None:
         say(
             f"The lab `{NAME}`: create the hosts, converge site.yml, verify, show. The first run takes about ten minutes."
         )
+        # Somebody who was killed may have left virtual machines in the place of hosts.
+        Vms(SITE).down()
         changes = step(1, "Create the hosts", "create", "molecule/shared/create.yml")
         write_settings()
         changes += step(2, "Converge site.yml", "site", "site.yml")

@@ -130,6 +130,28 @@ def remove_hosts(*labels: str) -> int:
     return len(hosts)
 
 
+class HostError(Exception):
+    """A host does not do what it was told. Whoever still has others to see to goes on."""
+
+
+def must(*arguments: str) -> str:
+    """Run podman and return what it printed; what it refuses to do to a host is an error."""
+    done = podman(*arguments)
+    if done.returncode != 0:
+        raise HostError(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def start_host(container: str) -> None:
+    """Give a host its power and wait until all that starts at its boot has started, or failed."""
+    must("start", container)
+    deadline = time.monotonic() + 60
+    while podman("exec", container, "systemctl", "is-system-running", "--wait").returncode > 1:
+        if time.monotonic() > deadline:
+            raise HostError(f"{container} did not boot")
+        time.sleep(0.5)
+
+
 def tail(output: str, count: int = TAIL_LINES) -> str:
     """Return the last lines, where programs say what went wrong."""
     return "\n".join("    " + line for line in output.rstrip("\n").split("\n")[-count:])

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bin.programs import podman
+from bin.programs import podman, start_host
+from bin.vms import Vms
 from tests.visitors import Site
 
 TABLE = "inet rehearsal"
@@ -83,12 +83,7 @@ class Faults:
 
     def start_host(self, host: str) -> None:
         """Give a host its power back and wait until it has booted."""
-        done = podman("start", self.container(host))
-        assert done.returncode == 0, done.stderr
-        deadline = time.monotonic() + 60
-        while self.on(host, "systemctl", "is-system-running", "--wait").returncode > 1:
-            assert time.monotonic() < deadline, f"{host} did not boot"
-            time.sleep(0.5)
+        start_host(self.container(host))
 
     def stop(self, host: str, unit: str) -> None:
         """Stop a unit."""
@@ -134,7 +129,8 @@ class Faults:
             raise ExceptionGroup("not everything is mended", failed)
 
     def mend_what_others_left(self) -> None:
-        """Mend what a rehearsal left that was killed: hosts without power, networks that are cut."""
+        """Mend what a rehearsal left that was killed: machines in hosts' places, hosts without power, networks that are cut."""
+        Vms(self.site).down()
         for host in self.site.features:
             if podman("inspect", "--format", "{{.State.Running}}", self.container(host)).stdout.strip() == "false":
                 self.start_host(host)
