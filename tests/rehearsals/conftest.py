@@ -17,9 +17,11 @@ from typing import Protocol
 import pytest
 
 from bin.programs import ROOT, Outcome, stop_with_everything, tail
+from bin.vms import Vms
 from tests.rehearsals.answers import HEAD, percentile, row
 from tests.rehearsals.crowd import POSTS, READS, Crowd
 from tests.rehearsals.faults import Faults
+from tests.rehearsals.kernel_faults import KernelFaults
 from tests.rehearsals.resolver import install
 from tests.rehearsals.tier import Tier
 from tests.visitors import Site
@@ -119,6 +121,18 @@ def faults(site: Site, left_as_found: None) -> Iterator[Faults]:
     planted = Faults(site)
     yield planted
     planted.mend()
+
+
+@pytest.fixture(scope="module")
+def kernel_faults(request: pytest.FixtureRequest, site: Site, sound_ground: None) -> Iterator[KernelFaults]:
+    """The hosts that the module's VMS names, each with its kernels, are virtual machines while its stories go on."""
+    wanted, tier, vms = request.module.VMS, Tier(site), Vms(site)
+    assert tier.leader() not in wanted, "the primary would be stopped to be made a machine"
+    try:
+        yield KernelFaults(site, vms=vms.up(wanted))
+    finally:
+        vms.down()
+        tier.all_follow(tier.leader())
 
 
 @pytest.fixture
