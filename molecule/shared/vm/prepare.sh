@@ -20,6 +20,7 @@ cp -a /var/lib/apt/lists $vm/tree/var/lib/apt/lists
 # Newest first: apt has ordered them.
 mapfile -t versions < <(apt-cache madison linux-image-cloud-amd64 | awk '{print $3}')
 old=${versions[-1]} new=${versions[0]}
+[ "$old" != "$new" ] || { say "apt offers one kernel only ($new), and nothing to update to: try again after the next advisory" >&2; exit 1; }
 release() { apt-cache show "linux-image-cloud-amd64=$1" | sed -n 's/^Depends: linux-image-\([^ ]*\) .*/\1/p'; }
 printf 'old_version=%s\nnew_version=%s\nold=%s\nnew=%s\n' "$old" "$new" "$(release "$old")" "$(release "$new")" > $vm/kernels
 . $vm/kernels
