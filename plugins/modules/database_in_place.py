@@ -17,6 +17,7 @@ from ..module_utils.fleet.ports import systemd
 from ..module_utils.fleet.ports.commands import run
 from ..module_utils.fleet.ports.rest import ask
 from ..module_utils.fleet.ports.streams import tell
+from ..module_utils.fleet.ports.whole import write_whole
 from ..module_utils.fleet.restore import wal_errors
 
 DOCUMENTATION = r"""
@@ -214,9 +215,7 @@ class InPlace:
 
     def _write(self, note: Note) -> None:
         self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".new")
-        temporary.write_text(note.text(), encoding="utf-8")
-        temporary.replace(self.path)
+        write_whole(self.path, note.text().encode())
         self.begun = note
 
     def _forget_attempt(self) -> None:

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.fleet.ports import systemd
 from ..module_utils.fleet.ports.commands import run
+from ..module_utils.fleet.ports.whole import write_whole
 from ..module_utils.fleet.restore import damage, named, nameless, wal_errors
 from ..module_utils.fleet.scratch import Note, Refusal, read, to_remove, to_restore
 
@@ -185,9 +186,7 @@ class Scratch:
         {"restore": self._restore, "start": self._start, "stop": self._stop, "remove": self._remove}[step]()
 
     def _write(self, note: Note) -> None:
-        temporary = self.note.with_suffix(".new")
-        temporary.write_text(note.text(), encoding="utf-8")
-        temporary.replace(self.note)
+        write_whole(self.note, note.text().encode())
 
     def _restore(self) -> None:
         params = self.params

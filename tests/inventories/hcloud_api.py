@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.inventories.hcloud_zones import Fault, Zones
+from tests.served import served
 
 CLOUD = {
     "nixie": "etcd.postgres.redis.redis_sentinel",
@@ -127,9 +127,5 @@ def hcloud_api(token: str = "example", zones: Zones | None = None) -> Iterator[s
             self.end_headers()
             self.wfile.write(data)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{httpd.server_address[1]}/v1"
-        finally:
-            httpd.shutdown()
+    with served(Handler) as port:
+        yield f"http://127.0.0.1:{port}/v1"

@@ -6,25 +6,22 @@ Two edges stand for two sets of them. Before each story the name leads to the fi
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pytest
 
-from bin.picture import picture
 from bin.programs import tail
 from tests.rehearsals.answers import row
+from tests.rehearsals.audience import gathered
 from tests.rehearsals.conftest import ROWS, Operate
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.names import Names, Watch
 from tests.rehearsals.operation import Operation
 from tests.rehearsals.readers import Readers, last_at
-from tests.rehearsals.resolver import Resolver
 from tests.rehearsals.stage import GRACE, TRANSIT, TTL, Stage, told
 from tests.rehearsals.tier import until
-from tests.visitors import MEDIA, Site, Visitor
+from tests.visitors import Site
 
 # Seconds: a TTL that is not over by the time a second run has read how far the first one came.
 LONG_TTL = 25
@@ -53,20 +50,11 @@ class Scene:
 
 @pytest.fixture
 def scene(request: pytest.FixtureRequest, site: Site, faults: Faults, town: str) -> Iterator[Scene]:
-    stage = Stage(faults)
     old, new = (site.address(host) for host in site.hosts("edge"))
-    png = picture(secrets.randbelow(256))
-    status = Visitor(site, old).post_status("to be looked at", secrets.token_hex(12), png)
-    path = urlsplit(status["media_attachments"][0]["url"]).path
-    stage.set_up([old])
-    with (
-        Resolver(faults, town, stage.zone, stage.servers),
-        Names(faults, town, MEDIA, stage.servers) as names,
-        Readers(faults, town, MEDIA, path, png) as readers,
-    ):
-        names.everywhere([old], TTL)
+    with gathered(faults, town, [old]) as audience:
+        readers = audience.readers
         readers.all_at(old, 20)
-        yield Scene(stage, names, readers, old, new)
+        yield Scene(audience.stage, audience.names, readers, old, new)
     story = request.node.name.removeprefix("test_").replace("_", " ")
     ROWS.append(row(story, readers.answers, None, readers.fault))
 

@@ -6,25 +6,22 @@ Before each story the name leads to both edges, with a TTL that can be waited fo
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pytest
 
-from bin.picture import picture
 from bin.programs import tail
 from tests.rehearsals.answers import row
+from tests.rehearsals.audience import gathered
 from tests.rehearsals.conftest import ROWS, Operate
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.names import Lead, Names
 from tests.rehearsals.operation import Operation
 from tests.rehearsals.readers import Readers, last_at
-from tests.rehearsals.resolver import Resolver
-from tests.rehearsals.stage import GRACE, TRANSIT, TTL, Stage, told
+from tests.rehearsals.stage import GRACE, TRANSIT, TTL, told
 from tests.rehearsals.tier import until
-from tests.visitors import MEDIA, Site, Visitor
+from tests.visitors import Site, Visitor
 
 LEAVE, REJOIN = "leave-service.yml", "rejoin-service.yml"
 # Seconds for a run on a machine that has other things to do.
@@ -55,21 +52,12 @@ class Pool:
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest, site: Site, faults: Faults, town: str) -> Iterator[Pool]:
-    stage = Stage(faults)
     first, second = (site.address(host) for host in site.hosts("edge"))
-    png = picture(secrets.randbelow(256))
-    status = Visitor(site, second).post_status("to be looked at", secrets.token_hex(12), png)
-    path = urlsplit(status["media_attachments"][0]["url"]).path
-    stage.set_up([first, second])
-    with (
-        Resolver(faults, town, stage.zone, stage.servers),
-        Names(faults, town, MEDIA, stage.servers) as names,
-        Readers(faults, town, MEDIA, path, png) as readers,
-    ):
-        names.everywhere([first, second], TTL)
+    with gathered(faults, town, [first, second]) as audience:
+        names, readers = audience.names, audience.readers
         for edge in (first, second):
             until(lambda edge=edge: last_at(readers.answers, edge) > 0, f"somebody reads at {edge}", 60)  # type: ignore[misc]
-        yield Pool(names, readers, first, second, stage.declare(first, second))
+        yield Pool(names, readers, first, second, audience.stage.declare(first, second))
     story = request.node.name.removeprefix("test_").replace("_", " ")
     ROWS.append(row(story, readers.answers, None, readers.fault))
 

@@ -106,6 +106,11 @@ def of_grub(config: str, block: bytes | None, unwritable: str) -> Loader:
     )
 
 
+def fell_back(armed: str, armed_in: str, running: str, boot_id: str) -> bool:
+    """Return whether a kernel was armed, the host booted since, and another one runs."""
+    return armed not in ("", running) and armed_in != boot_id
+
+
 def mount_of(path: str, mountinfo: str) -> Mount | None:
     """Return what carries a path, by /proc/self/mountinfo (proc(5)); the last mount over a place is the one that is seen."""
     found = None

@@ -7,12 +7,12 @@ Only Debian's kernels are known: their version stands in what the kernel says of
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
-from .bootloader import Loader
+from .bootloader import Loader, fell_back
 from .dpkg_version import compare
 
 PREFIX = "linux-image-"
@@ -113,6 +113,11 @@ class Facts:
         return _is_uuid(self.boot_id)
 
     @property
+    def fell_back(self) -> bool:
+        """Whether a kernel was armed, and did not come up."""
+        return fell_back(self.loader.armed, self.loader.armed_in, self.release, self.boot_id)
+
+    @property
     def version(self) -> str:
         """The running kernel's package version, by its own word."""
         found = OWN_VERSION.search(self.version_text)
@@ -203,11 +208,10 @@ def _offers(facts: Facts) -> list[Package]:
 
 def judge(facts: Facts, target: Target | None, files: Files, denied: Collection[str], wanted: str = "") -> Judgement:
     """Return the state. What is not known, and what would not boot, is never "current" and never "pending"."""
-    fell_back = facts.loader.armed not in ("", facts.release) and facts.loader.armed_in not in ("", facts.boot_id)
     against = unbootable(facts, target, files) if target else ()
 
     def found(state: str, *reasons: str) -> Judgement:
-        return Judgement(state, tuple(reasons), target, against, fell_back)
+        return Judgement(state, tuple(reasons), target, against, facts.fell_back)
 
     if facts.container:
         return Judgement("container", (f"a container ({facts.container}) has its host's kernel: update that host",))
@@ -221,20 +225,19 @@ def judge(facts: Facts, target: Target | None, files: Files, denied: Collection[
         return found("blocked", _no_target(facts, wanted))
     if target.version in denied:
         return found("denied", f"{target.version} ({target.package}) is denied")
-    return _compared(facts, target, against, fell_back, found)
+    return _compared(facts, target, against, found)
 
 
-def _compared(facts: Facts, target: Target, against: tuple[str, ...], fell_back: bool, found: Any) -> Judgement:
+def _compared(facts: Facts, target: Target, against: tuple[str, ...], found: Callable[..., Judgement]) -> Judgement:
     """Judge a target that is allowed, against what runs."""
     order = compare(target.version, facts.version)
-    judgement: Judgement
     if order == 0 and target.release == facts.release and target.installed:
         judgement = found("current", *against)
     elif order < 0:
         judgement = found("downgrade", f"{facts.version} runs, and {target.version} should: that is older")
     elif order == 0:
         judgement = found("unknown", f"{target.release} and {facts.release} run by the same version {target.version}")
-    elif fell_back and facts.loader.armed == target.release:
+    elif facts.loader.armed == target.release and facts.fell_back:
         judgement = found("blocked", f"{target.release} did not come up: the host went back to {facts.release}")
     elif against and (target.installed or against != (NOT_YET,)):
         judgement = found("blocked", *(why for why in against if why != NOT_YET))

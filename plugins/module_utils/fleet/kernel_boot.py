@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import grub
-from .bootloader import ARMED, ARMED_IN, BEFORE
+from .bootloader import ARMED, ARMED_IN, BEFORE, fell_back
 
 # Seconds after which a kernel that panicked boots the default by itself; without, it stands still until somebody comes.
 PANIC = 30
@@ -63,7 +63,8 @@ def _armed(menu: grub.Menu, variables: dict[str, str], wish: Wish) -> dict[str, 
         raise Refusal(
             f"{wish.release} cannot be its own way back: a kernel of the same name has replaced the old one on the disk"
         )
-    if fell_back(variables, wish) and variables[ARMED] == wish.release:
+    armed = variables.get(ARMED, "")
+    if armed == wish.release and fell_back(armed, variables.get(ARMED_IN, ""), wish.running, wish.boot_id):
         raise Refusal(
             f"{wish.release} was booted once and did not come up. Find out why, or deny it; to try it again say `state: disarmed` first"
         )
@@ -103,11 +104,6 @@ def _disarmed(menu: grub.Menu, variables: dict[str, str], wish: Wish) -> dict[st
         if before := variables.get(BEFORE):
             kept[grub.SAVED] = before
     return kept
-
-
-def fell_back(variables: Mapping[str, str], wish: Wish) -> bool:
-    """Return whether a kernel was armed, the host booted since, and another runs."""
-    return variables.get(ARMED, wish.running) != wish.running and variables.get(ARMED_IN) != wish.boot_id
 
 
 def _forget(variables: Mapping[str, str]) -> dict[str, str]:

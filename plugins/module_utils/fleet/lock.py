@@ -103,7 +103,7 @@ def hold(seen: Seen, mine: Claim, dead: str) -> Plan | Refusal:
         return Plan(f"take the lock for {mine.operation}", store=mine)
     if seen.claim is not None and seen.claim.run == mine.run:
         return Plan(f"this run holds the lock since {seen.claim.since}")
-    if seen.claim is not None and seen.id == dead and _succeeds(seen.claim, mine):
+    if _died_for(seen, mine, dead):
         return Plan(f"take over the lock of a run that died: {seen.describe()}", store=mine)
     return Refusal(f"The fleet's lock is held: {seen.describe()}.{_gone(seen, dead)}", held=True)
 
@@ -112,8 +112,12 @@ def _gone(seen: Seen, dead: str) -> str:
     return " Its process is gone: run that operation again to finish it." if seen.id == dead else ""
 
 
-def _succeeds(old: Claim, new: Claim) -> bool:
-    return (old.run.owner, old.run.machine, old.operation) == (new.run.owner, new.run.machine, new.operation)
+def _died_for(seen: Seen, mine: Claim, dead: str) -> bool:
+    """Return whether what holds the lock is a dead run that this one goes on with."""
+    old = seen.claim
+    if old is None or seen.id != dead:
+        return False
+    return (old.run.owner, old.run.machine, old.operation) == (mine.run.owner, mine.run.machine, mine.operation)
 
 
 def free(seen: Seen, mine: Claim, dead: str = "") -> Plan | Refusal:
@@ -123,7 +127,7 @@ def free(seen: Seen, mine: Claim, dead: str = "") -> Plan | Refusal:
     """
     if not seen.revision or (seen.claim is not None and seen.claim.run == mine.run):
         return Plan(seen.describe())
-    if seen.claim is not None and seen.id == dead and _succeeds(seen.claim, mine):
+    if _died_for(seen, mine, dead):
         return Plan(f"this goes on where a run died: {seen.describe()}")
     return Refusal(
         f"The fleet's lock is held: {seen.describe()}. Nothing else is begun meanwhile.{_gone(seen, dead)}", held=True

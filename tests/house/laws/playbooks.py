@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import Any
 
 from tests.house.tree import Task, Tree
@@ -24,15 +25,18 @@ def _plays(tree: Tree) -> list[tuple[str, Any]]:
     return [(file, play) for file in files if not file.startswith(SHARED) for play in tree.yaml(file) or []]
 
 
-def _included(tasks: Any) -> list[str]:
-    return [str(value) for body in tasks or [] for key, value in body.items() if key.endswith("include_tasks")]
+def _included(file: str, tasks: Any) -> list[str]:
+    """Return which files of the repository are included: a part names them by another way than a playbook does."""
+    said = [str(value) for body in tasks or [] for key, value in body.items() if key.endswith("include_tasks")]
+    return [posixpath.normpath(posixpath.join(posixpath.dirname(file), value)) for value in said]
 
 
 def _operation_faults(task: Task) -> list[str]:
     extra = sorted(set(task.body) - OPERATION_KEYS)
     if extra:
         return [f"{task.where}: {', '.join(extra)} in a playbook is logic: move it into the role"]
-    if "tasks/lock.yml" in _included(task.body["block"]) and "tasks/unlock.yml" in _included(task.body.get("always")):
+    held, given_back = (_included(task.file, task.body.get(part)) for part in ("block", "always"))
+    if f"{SHARED}lock.yml" in held and f"{SHARED}unlock.yml" in given_back:
         return []
     return [
         f"{task.where}: a block in a playbook is an operation that holds the lock: include tasks/lock.yml, and always unlock.yml"

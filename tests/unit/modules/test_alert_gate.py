@@ -3,28 +3,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.modules import alert_gate
 from tests.unit.module_utils.fleet.ports.played_alertmanager import Played
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 Both = tuple[Played, Played]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], both: Both) -> Run:
+def run(call: Call, both: Both) -> Run:
     def run(**params: Any) -> dict[str, Any]:
         given = {"alertmanagers": [one.url for one in both], "run_id": "roll1", **params}
-        with patch_module_args(given), pytest.raises(SystemExit):
-            alert_gate.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(alert_gate, given)
 
     return run
 

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.modules import alert_silence
 from tests.unit.module_utils.fleet.ports.played_alertmanager import Played
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 Both = tuple[Played, Played]
@@ -20,13 +19,10 @@ HOST = [{"name": "instance", "value": "yakko(:[0-9]+)?", "isRegex": True, "isEqu
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], both: Both) -> Run:
+def run(call: Call, both: Both) -> Run:
     def run(check: bool = False, **params: Any) -> dict[str, Any]:
         given = {"alertmanagers": [one.url for one in both], "host": "yakko", "run_id": "roll1", **params}
-        with patch_module_args({**given, "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            alert_silence.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(alert_silence, {**given, "_ansible_check_mode": check})
 
     return run
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.action.config_files import pack, wire
 from plugins.module_utils.fleet.ports import disk
 from plugins.modules import config_files
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 REFUSES = ["sh", "-c", 'cat "$1"; echo "$1: line 1: bad" >&2; exit 1', "sh", "%s"]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(call: Call, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs the module on entries as a task writes them."""
     warnings: list[str] = []
     # On a host a warning is a part of the result; in the controller's process, as here, it would be printed.
@@ -35,9 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run(*entries: dict[str, Any], trees: list[dict[str, Any]] | None = None, check: bool = False) -> dict[str, Any]:
         files = [wire({**me, **entry}, entry.get("content", "")) for entry in entries]
         args = {"payload": pack(files, trees or []), "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(args), pytest.raises(SystemExit):
-            config_files.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
+        told = call(config_files, args)
         told["warnings"] = warnings.copy()
         warnings.clear()
         return told

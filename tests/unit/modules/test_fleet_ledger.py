@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.module_utils.fleet.ports import etcd
 from plugins.module_utils.fleet.ports.rest import Answer
 from plugins.modules import fleet_ledger
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 
@@ -68,13 +68,10 @@ def played(monkeypatch: pytest.MonkeyPatch) -> PlayedEtcd:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(call: Call) -> Run:
     def run(check: bool = False, **params: Any) -> dict[str, Any]:
         arguments = {"endpoints": ["192.0.2.1:2379"], "name": "dns_split/media", **params, "_ansible_check_mode": check}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            fleet_ledger.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(fleet_ledger, arguments)
 
     return run
 

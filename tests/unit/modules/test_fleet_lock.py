@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +17,8 @@ from plugins.module_utils.fleet.lock import Plan
 from plugins.module_utils.fleet.ports import etcd
 from plugins.module_utils.fleet.ports.rest import Answer
 from plugins.modules import fleet_lock
+from tests.children import let_go, start
 
-ROOT = Path(__file__).resolve().parents[3]
 RUN = {"id": "1d6ac005e6", "owner": "dot@controller", "machine": "controller/1", "process": "7/8/9"}
 
 
@@ -73,8 +72,7 @@ with patch_module_args(json.loads(sys.argv[1])):
 def take(directory: Path, number: int, state: str = "held", **more: Any) -> subprocess.Popen[str]:
     run = {**RUN, "id": f"run{number}", "process": f"{number}/8/9"}
     given = {"directory": str(directory), "state": state, "operation": "update-kernels", "run": run, **more}
-    argv = [sys.executable, "-c", TAKE, json.dumps(given)]
-    return subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return start(TAKE, json.dumps(given))
 
 
 def told(child: subprocess.Popen[str]) -> dict[str, Any]:
@@ -85,13 +83,7 @@ def told(child: subprocess.Popen[str]) -> dict[str, Any]:
 def test_of_two_runs_at_once_a_witness_gives_the_lock_to_one_and_the_other_is_told_who_holds_it(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     both = [take(tmp_path, number) for number in (1, 2)]
-    for child in both:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in both:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
+    let_go(both)
     answers = [json.loads(child.communicate(timeout=120)[0].splitlines()[-1]) for child in both]
     [winner] = [n for n, answer in enumerate(answers, 1) if not answer.get("failed")]
     [loser] = [answer for answer in answers if answer.get("failed")]

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.module_utils.fleet import grub
 from plugins.module_utils.fleet.kernel_boot import SETTINGS_FILE, keep, lacks_settings
@@ -17,6 +15,7 @@ from plugins.module_utils.fleet.ports.commands import Answer
 from plugins.module_utils.fleet.ports.kernel_host import Host
 from plugins.modules import kernel_boot, kernel_info
 from tests.kernel_tree import BOOT_ID, NEW, NEXT_BOOT_ID, OLD, KernelTree, entry_of, grub_cfg
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 
@@ -27,13 +26,10 @@ def tree(tmp_path: Path) -> KernelTree:
 
 
 @pytest.fixture
-def run(tree: KernelTree, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tree: KernelTree, call: Call) -> Run:
     def run(state: str, release: str | None = NEW, check: bool = False, **params: Any) -> dict[str, Any]:
         arguments = {"root": str(tree.root), "state": state, "release": release, **params, "_ansible_check_mode": check}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            kernel_boot.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(kernel_boot, arguments)
 
     return run
 
@@ -56,20 +52,18 @@ def reset(tree: KernelTree, boot_id: str = NEXT_BOOT_ID, comes_up: bool = True) 
     return entry.release
 
 
-def state(tree: KernelTree, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    with patch_module_args({"root": str(tree.root)}), pytest.raises(SystemExit):
-        kernel_info.main()
-    kernel: dict[str, Any] = json.loads(capsys.readouterr().out)["kernel"]
+def state(tree: KernelTree, call: Call) -> dict[str, Any]:
+    kernel: dict[str, Any] = call(kernel_info, {"root": str(tree.root)})["kernel"]
     return kernel
 
 
-def test_a_kernel_is_booted_once_and_then_kept(run: Run, tree: KernelTree, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_kernel_is_booted_once_and_then_kept(run: Run, tree: KernelTree, call: Call) -> None:
     armed = run("armed")
     assert armed["changed"]
     assert (armed["loader"]["will_boot"], armed["loader"]["one_shot"]) == (NEW, "available")
     assert variables(tree)["saved_entry"] == entry_of(OLD)
     assert reset(tree) == NEW
-    assert state(tree, capsys)["state"] == "current"
+    assert state(tree, call)["state"] == "current"
     assert run("blessed")["changed"]
     assert variables(tree) == {"saved_entry": entry_of(NEW)}
     assert reset(tree, BOOT_ID) == NEW
@@ -82,26 +76,24 @@ def test_until_it_is_kept_the_old_one_is_the_default(run: Run, tree: KernelTree)
 
 
 def test_one_that_does_not_come_up_is_followed_by_the_old_one_and_not_tried_again(
-    run: Run, tree: KernelTree, capsys: pytest.CaptureFixture[str]
+    run: Run, tree: KernelTree, call: Call
 ) -> None:
     run("armed")
     assert reset(tree, comes_up=False) == OLD
-    seen = state(tree, capsys)
+    seen = state(tree, call)
     assert (seen["state"], seen["booted_fallback"]) == ("blocked", True)
     assert "did not come up" in seen["reasons"][0]
     assert "did not come up" in run("armed")["msg"]
     assert "does not run" in run("blessed")["msg"]
 
 
-def test_who_disarms_after_a_fall_keeps_the_old_one_and_may_try_again(
-    run: Run, tree: KernelTree, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_disarms_after_a_fall_keeps_the_old_one_and_may_try_again(run: Run, tree: KernelTree, call: Call) -> None:
     run("armed")
     reset(tree, comes_up=False)
     assert run("disarmed", "")["changed"]
     assert variables(tree)["saved_entry"] == entry_of(OLD)
     assert reset(tree, BOOT_ID) == OLD
-    assert state(tree, capsys)["state"] == "pending"
+    assert state(tree, call)["state"] == "pending"
     assert run("armed")["changed"]
 
 

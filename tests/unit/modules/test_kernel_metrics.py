@@ -3,28 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.modules import kernel_metrics
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(call: Call, tmp_path: Path) -> Run:
     def run(check: bool = False, **params: Any) -> dict[str, Any]:
         given = {"metrics": f"{tmp_path}/upstairs-kernel.prom", **params, "_ansible_check_mode": check}
-        with patch_module_args(given), pytest.raises(SystemExit):
-            kernel_metrics.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(kernel_metrics, given)
 
     return run
 

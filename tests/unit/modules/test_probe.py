@@ -10,27 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.module_utils.fleet.ports import systemd
 from plugins.module_utils.fleet.units import Unit
 from plugins.modules import probe
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(call: Call, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(probe, "FIRST_PAUSE", 0.01)
     logged: list[object] = []
     monkeypatch.setattr(syslog, "syslog", lambda *said: logged.append(said))
 
     def run(*checks: dict[str, Any], within: float = 0, check: bool = False) -> dict[str, Any]:
         args = {"checks": list(checks), "within": within, "_ansible_check_mode": check, "_ansible_no_log": False}
-        with patch_module_args(args), pytest.raises(SystemExit):
-            probe.main()
+        told = call(probe, args)
         assert logged == []
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
         return told
 
     return run

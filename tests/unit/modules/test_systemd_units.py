@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from plugins.module_utils.fleet.ports import systemd as port
 from plugins.module_utils.fleet.ports.commands import Answer
 from plugins.module_utils.fleet.units import Step, Unit
 from plugins.modules import systemd_units
+from tests.unit.modules.conftest import Call
 
 Run = Callable[..., dict[str, Any]]
 UP = Unit("a.service", load="loaded", active="active", sub="running", file="enabled", type="simple", can_reload=True)
@@ -49,17 +48,14 @@ class PlayedSystemd:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(call: Call, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(systemd_units, "SETTLE", 0)
     monkeypatch.setattr(AnsibleModule, "warn", lambda *_: None)
 
     def run(systemd: PlayedSystemd, *units: dict[str, Any], check: bool = False) -> dict[str, Any]:
         for name in ("observe", "perform", "journal"):
             monkeypatch.setattr(port, name, getattr(systemd, name))
-        with patch_module_args({"units": list(units), "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            systemd_units.main()
-        told: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return told
+        return call(systemd_units, {"units": list(units), "_ansible_check_mode": check})
 
     return run
 

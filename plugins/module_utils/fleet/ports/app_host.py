@@ -18,6 +18,7 @@ from typing import Any
 
 from ..app_releases import COMMIT, Host, Mark, Resolved, parse_refs
 from ..environment_file import parse
+from .whole import write_whole
 
 LAST_LINES = 30
 
@@ -128,9 +129,7 @@ class AppHost:
         """Add to what is known about a release, whole or not at all."""
         path = self.root / "records" / f"{release}.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps({**known, **said}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, (json.dumps({**known, **said}, indent=1, sort_keys=True) + "\n").encode())
 
     def switch(self, release: str) -> None:
         """Turn the link in one step: there is no moment without a current release."""

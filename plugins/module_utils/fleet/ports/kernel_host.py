@@ -14,6 +14,7 @@ from pathlib import Path
 from ..bootloader import Device, Loader, mount_of, of_grub, of_systemd_boot, unwritable
 from ..kernel import LIVEPATCH_TAINT, PREFIX, Facts, Files, Package, flavour, parse_packages
 from .commands import found, run
+from .whole import write_whole
 
 # In apt's own words; read only where the root is not /, where apt has no archive to ask.
 SIMULATION = "var/lib/upstairs/apt-get-simulation"
@@ -127,14 +128,7 @@ class Host:
         """Write a file at once or not at all."""
         path = self.path(below)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Neither apt nor grub-mkconfig reads a name that ends so.
-        new = path.with_name(f".{path.name}.new")
-        with new.open("wb") as file:
-            file.write(text.encode(errors="surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        new.chmod(0o644)
-        new.replace(path)
+        write_whole(path, text.encode(errors="surrogateescape"))
 
     def path(self, below: str) -> Path:
         """Return where something lies."""

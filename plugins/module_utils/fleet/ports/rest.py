@@ -28,19 +28,19 @@ class Answer:
 
     def json(self) -> dict[str, Any] | None:
         """Return the object in the body, or None where there is none."""
-        try:
-            value = json.loads(self.text)
-        except ValueError:
-            return None
+        value = self._value()
         return value if isinstance(value, dict) else None
 
     def items(self) -> list[Any] | None:
         """Return the list in the body, or None where there is none."""
+        value = self._value()
+        return value if isinstance(value, list) else None
+
+    def _value(self) -> Any:
         try:
-            value = json.loads(self.text)
+            return json.loads(self.text)
         except ValueError:
             return None
-        return value if isinstance(value, list) else None
 
 
 def ask(

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of metrics: written whole or not at all, because whoever collects metrics may read it at any moment."""
+"""The file of metrics."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from .whole import write_whole
 
 
 def read(path: Path) -> str:
@@ -13,7 +15,4 @@ def read(path: Path) -> str:
 
 def write(path: Path, text: str) -> None:
     """Put a new text there."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    write_whole(path, text.encode())

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from plugins.module_utils.fleet.ports.patience import Patience
+from tests.served import served
 
 HANG_UP = 0
 SILENT = -1
@@ -82,14 +83,11 @@ def conversation(*lines: Line) -> Iterator[Conversation]:
 
         do_GET = do_POST = do_PUT = do_DELETE = answer
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        heard.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+    with served(Handler) as port:
+        heard.url = f"http://127.0.0.1:{port}"
         try:
             yield heard
         finally:
             over.set()
-            httpd.shutdown()
     assert not heard.faults
     assert [line.asked for line in left] == []

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.served import served
 
 
 @dataclass
@@ -112,12 +113,6 @@ def alertmanager() -> Iterator[Played]:
 
         do_GET = do_POST = do_DELETE = answer
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        played.url = f"http://127.0.0.1:{httpd.server_address[1]}"
-        try:
-            yield played
-        finally:
-            httpd.shutdown()
-            thread.join()
+    with served(Handler) as port:
+        played.url = f"http://127.0.0.1:{port}"
+        yield played

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from plugins.module_utils.fleet.ports import dns_world
 from plugins.module_utils.fleet.ports.dns_provider import Receipt, Refused
 from plugins.module_utils.fleet.ports.dns_world import RealWorld
 from plugins.module_utils.fleet.records import Mistake, RecordSet
+from tests.served import served
 
 
 class Store(BaseHTTPRequestHandler):
@@ -53,10 +53,8 @@ class Store(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Store) as listening:
-        threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield listening.server_port
-        listening.shutdown()
+    with served(Store) as found:
+        yield found
 
 
 def declared(**change: Any) -> dict[str, Any]:

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from plugins.module_utils.fleet.checks import parse_url
 from plugins.module_utils.fleet.ports import web
+from tests.served import served
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,11 +39,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[str, int]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield "127.0.0.1", listening.server_port
-        listening.shutdown()
+    with served(Handler) as port:
+        yield "127.0.0.1", port
 
 
 def test_the_name_is_kept_when_another_address_is_asked(server: tuple[str, int]) -> None:

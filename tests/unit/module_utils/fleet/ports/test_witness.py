@@ -7,8 +7,6 @@ import fcntl
 import os
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +14,8 @@ import pytest
 
 from plugins.module_utils.fleet.ports.witness import Witness
 from plugins.module_utils.fleet.store import Record, Unanswered, Unclear
+from tests.children import let_go, start
 
-ROOT = Path(__file__).resolve().parents[5]
 KEY = "/upstairs/lock"
 
 # Counts up, by compare-and-swap, as often as it is told to; whoever was quicker makes it look again.
@@ -55,11 +53,6 @@ witness.os = Killed()
 assert place.swap("/key", seen.revision, text)
 print(calls)
 """
-
-
-def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", program, *arguments]
-    return subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.fixture
@@ -205,13 +198,7 @@ def test_a_change_that_may_not_be_on_the_disk_is_unclear(place: Witness, monkeyp
 
 def test_processes_that_are_at_it_together_lose_nothing(place: Witness) -> None:
     each, children = 40, [start(COUNT, place.directory, "40") for _ in range(4)]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
+    let_go(children)
     for child in children:
         child.communicate(timeout=120)
         assert child.returncode == 0
