@@ -33,12 +33,15 @@ description:
   - Tells GRUB which kernel the next boot takes, and which all others take. So a kernel that does not come up is followed by the old
     one, after a panic by itself, after a hang when somebody or a watchdog resets the host.
   - Works only where GRUB can write its environment block, which is a plain disk or partition with ext2 to ext4, XFS or FAT. On LVM, a
-    software RAID, Btrfs or ZFS an entry for one boot would stay for ever, so that O(state=armed) is refused there.
+    software RAID, Btrfs or ZFS an entry for one boot would stay for ever, so that O(state=armed) and O(state=pinned) are refused there.
   - Does not reboot.
 author: [Upstairs]
 options:
   state:
     description:
+      - V(pinned), every boot takes the kernel that runs. It is for the time before another one is installed, because GRUB boots the newest
+        that it finds wherever nothing was said, be it armed and proven or not. It sets what V(armed) sets of GRUB, and nothing undoes it;
+        V(blessed) moves it.
       - V(armed), the next boot takes O(release), and all after it O(fallback). Where GRUB does not look at what is saved, or a panic would
         stand still, C(/etc/default/grub.d/zz-upstairs.cfg) says so (C(GRUB_DEFAULT=saved), C(panic=30)) and C(update-grub) is run. Both
         kernels are kept from C(apt autoremove) until the next time. What was written is read back, and GRUB's choice worked out from it.
@@ -47,10 +50,10 @@ options:
       - V(disarmed), undoes V(armed). If the host has booted since, the old kernel stays the default, because what was before is perhaps
         the newest, which is the one that failed. What was set by others is left alone, and the settings of GRUB and apt stay.
     type: str
-    choices: [armed, blessed, disarmed]
+    choices: [pinned, armed, blessed, disarmed]
     required: true
   release:
-    description: The kernel, such as V(6.1.0-56-amd64). Required unless O(state=disarmed).
+    description: The kernel, such as V(6.1.0-56-amd64). Required for O(state=armed) and O(state=blessed). The one that runs is pinned.
     type: str
   fallback:
     description: The kernel that is booted if O(release) does not come up; empty for the running one.
@@ -75,6 +78,10 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: install | Keep the kernel that runs the default
+  kernel_boot:
+    state: pinned
+
 - name: reboot | Boot the new kernel once, the old one after it
   kernel_boot:
     state: armed
@@ -103,13 +110,15 @@ loader:
 """
 
 SPEC: dict[str, Any] = {
-    "state": {"type": "str", "choices": ["armed", "blessed", "disarmed"], "required": True},
+    "state": {"type": "str", "choices": ["pinned", "armed", "blessed", "disarmed"], "required": True},
     "release": {"type": "str"},
     "fallback": {"type": "str", "default": ""},
     "root": {"type": "path", "default": "/"},
 }
 REQUIRED_IF = [("state", "armed", ("release",)), ("state", "blessed", ("release",))]
 UPDATE_WITHIN = 300.0
+# For these GRUB must look at what is saved, and be made to where it does not.
+ARRANGED = ("pinned", "armed")
 
 
 class Grub:
@@ -140,12 +149,12 @@ def refuse_early(host: Host, wish: Wish) -> bool:
     """Refuse what cannot work here; return whether there is anything to do at all."""
     seen = host.loader()
     if seen.kind == "grub":
-        if wish.state == "armed" and (why := host.unwritable()):
+        if wish.state in ARRANGED and (why := host.unwritable()):
             raise Refusal(
                 f"{why}: what is booted once there is booted for ever. Decide how to come back, and boot without"
             )
         return True
-    if wish.state == "armed":
+    if wish.state in ARRANGED:
         raise Refusal(f"only GRUB is told to boot a kernel once, and this host has {seen.kind}: {seen.no_one_shot}")
     if wish.state == "blessed" and seen.will_boot != wish.release:
         raise Refusal(
@@ -160,7 +169,7 @@ def carry_out(host: Host, wish: Wish, check_mode: bool) -> dict[str, Any]:
         return {"changed": False, "plan": []}
     there = Grub(host)
     plan = []
-    lacks = lacks_settings(there.menu, wish.release) if wish.state == "armed" else ""
+    lacks = lacks_settings(there.menu, wish.release) if wish.state in ARRANGED else ""
     wanted, before = environment(there.menu, there.variables, wish), there.variables
     # What does not fit into the block is refused before anything is written.
     grub.write_environment(wanted)
@@ -172,7 +181,10 @@ def carry_out(host: Host, wish: Wish, check_mode: bool) -> dict[str, Any]:
         plan.append(f"keep {wish.fallback} and {wish.release} from being removed")
     if wanted != before:
         plan.append(
-            {"armed": f"boot {wish.release} once, and {wish.fallback} after it"}.get(wish.state, f"be {wish.state}")
+            {
+                "armed": f"boot {wish.release} once, and {wish.fallback} after it",
+                "pinned": f"boot {wish.release}, whatever else is installed",
+            }.get(wish.state, f"be {wish.state}")
         )
     if plan and not check_mode:
         if lacks:
@@ -204,7 +216,8 @@ def main() -> None:
     params = module.params
     host = Host(Path(params["root"]))
     running, boot_id = host.running()
-    wish = Wish(params["state"], params["release"] or "", params["fallback"] or running, running, boot_id)
+    release = params["release"] or (running if params["state"] == "pinned" else "")
+    wish = Wish(params["state"], release, params["fallback"] or running, running, boot_id)
     if host.troubles:
         module.fail_json(msg="; ".join(host.troubles), plan=[])
     try:

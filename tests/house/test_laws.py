@@ -316,6 +316,15 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
     ),
     ("words links lead somewhere", {"README.md": "[x](docs/none.md)\n"}, "leads nowhere"),
     ("words links lead somewhere", {"README.md": "[x](roles/lamp/README.md#none)\n"}, "a heading that is not there"),
+    ("words named tests exist", {"docs/failures.md": "tried in test_light\n"}, "there is no test_light:"),
+    (
+        "words named tests exist",
+        {
+            "docs/failures.md": "tried in test_light (`a_lamp`, `a_dark_lamp`)\n",
+            "tests/unit/test_light.py": f"{LICENCE}def test_a_lamp() -> None: ...\n",
+        },
+        "1: there is no test_light (a_dark_lamp)",
+    ),
     ("pins python packages are pinned", {"requirements.txt": "yamllint>=1\n"}, "is not pinned"),
     ("pins python packages are pinned", {"constraints.txt": "yamllint==1.37.0\n"}, "pinned twice"),
     (

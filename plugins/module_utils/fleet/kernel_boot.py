@@ -28,7 +28,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of a host: a state of ``armed``, ``blessed`` or ``disarmed``, the kernel, and the one to fall back to."""
+    """What is asked of a host: a state of ``pinned``, ``armed``, ``blessed`` or ``disarmed``, the kernel, and the one to fall back to."""
 
     state: str
     release: str
@@ -54,8 +54,15 @@ def environment(menu: grub.Menu, variables: Mapping[str, str], wish: Wish) -> di
     """Return the variables that GRUB shall find; those of others stay as they are."""
     if not wish.release and wish.state != "disarmed":
         raise Refusal("no kernel is named: write its release, such as 6.1.0-56-amd64")
-    how = {"armed": _armed, "blessed": _blessed, "disarmed": _disarmed}[wish.state]
+    how = {"pinned": _pinned, "armed": _armed, "blessed": _blessed, "disarmed": _disarmed}[wish.state]
     return how(menu, dict(variables), wish)
+
+
+def _pinned(menu: grub.Menu, variables: dict[str, str], wish: Wish) -> dict[str, str]:
+    """Make what runs the default, as it is after every blessing. What is for one boot was armed by somebody, and stays."""
+    if wish.running != wish.release:
+        raise Refusal(f"{wish.release} does not run, {wish.running} does: only the kernel that runs is pinned")
+    return variables | {grub.SAVED: _name(menu, wish.release)}
 
 
 def _armed(menu: grub.Menu, variables: dict[str, str], wish: Wish) -> dict[str, str]:
@@ -126,8 +133,10 @@ def wrong(menu: grub.Menu, variables: Mapping[str, str], wish: Wish) -> str:
     if wish.state == "disarmed":
         return ""
     once, after = (grub.booted(menu, variables, once=once) for once in (True, False))
-    expected = (wish.release, wish.fallback if wish.state == "armed" else wish.release)
     found = (once.release if once else "", after.release if after else "")
+    # What somebody armed for one boot is theirs.
+    first = found[0] if wish.state == "pinned" else wish.release
+    expected = (first, wish.fallback if wish.state == "armed" else wish.release)
     if found == expected:
         return ""
     return f"GRUB would boot {found[0] or 'nothing'} and then {found[1] or 'nothing'}, not {expected[0]} and then {expected[1]}"

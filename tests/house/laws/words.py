@@ -16,6 +16,8 @@ SECRET_NAME = re.compile(r"(^|_)(password|passwd|secret|secret_key|private_key|a
 # In pieces, so that this file does not break its own law.
 PRIVATE_KEY = re.compile("-----BEGIN [A-Z ]*PRIVATE " + "KEY-----\n")
 CLOUD_KEY = re.compile(r"\bAKIA[0-9A-Z]{16}\b")
+# A file of tests, and what is in the brackets behind it.
+NAMED_TEST = re.compile(r"\b(test_\w+)(?: \(([^)]*)\))?")
 # The tiny app is Rails: it follows Rails' customs.
 RAILS = "molecule/shared/tiny-mastodon/"
 
@@ -142,6 +144,23 @@ def links_lead_somewhere(tree: Tree) -> list[str]:
     return faults
 
 
+def named_tests_exist(tree: Tree) -> list[str]:
+    """A page that says where something is tried names tests that there are: test_module (`words of their names`)."""
+    files = [file for file in tree.under("tests", ends=(".py",)) if PurePosixPath(file).name.startswith("test_")]
+    said = {
+        name: "\n".join(tree.text(file) for file in files if PurePosixPath(file).stem == name)
+        for name in {PurePosixPath(file).stem for file in files}
+    }
+    return [
+        f"{page}:{number}: there is no {name}{f' ({words})' if words else ''}: name the test that there is"
+        for page in tree.under("docs", ends=(".md",))
+        for number, line in enumerate(tree.lines(page), start=1)
+        for name, listed in NAMED_TEST.findall(line)
+        for words in re.findall(r"`(\w+)`", listed) or [""]
+        if name not in said or (words and not re.search(rf"def test_\w*{words}", said[name]))
+    ]
+
+
 LAWS = (
     python_functions_are_short,
     programs_say_their_licence,
@@ -151,4 +170,5 @@ LAWS = (
     no_secrets_are_written_down,
     no_linter_is_told_to_look_away,
     links_lead_somewhere,
+    named_tests_exist,
 )

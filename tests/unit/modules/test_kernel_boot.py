@@ -141,16 +141,61 @@ def test_a_second_time_changes_nothing(run: Run, tree: KernelTree) -> None:
     assert not run("blessed")["changed"]
 
 
-@pytest.mark.parametrize("verb", ["armed", "blessed", "disarmed"])
+def test_a_kernel_that_is_installed_and_not_armed_is_not_booted(run: Run, tree: KernelTree) -> None:
+    assert reset(tree) == NEW
+    tree.boot(OLD, BOOT_ID)
+    assert run("pinned", None)["changed"]
+    assert reset(tree) == OLD
+    assert not run("pinned", None)["changed"]
+
+
+def test_what_is_pinned_is_moved_by_a_blessing_only(run: Run, tree: KernelTree) -> None:
+    run("pinned", None)
+    run("armed")
+    run("disarmed", "")
+    assert variables(tree) == {"saved_entry": entry_of(OLD)}
+    run("armed")
+    reset(tree)
+    run("blessed")
+    assert variables(tree) == {"saved_entry": entry_of(NEW)}
+
+
+def test_what_is_armed_stays_armed_when_the_running_one_is_pinned(run: Run, tree: KernelTree) -> None:
+    run("armed")
+    assert not run("pinned", None)["changed"]
+    tree.environment({"next_entry": entry_of(NEW)})
+    assert run("pinned", None)["changed"]
+    assert reset(tree) == NEW
+    assert reset(tree, BOOT_ID) == OLD
+
+
+def test_only_what_runs_is_pinned(run: Run) -> None:
+    assert "does not run" in run("pinned", NEW)["msg"]
+
+
+def test_pinning_is_refused_where_arming_is(run: Run, tree: KernelTree) -> None:
+    tree.write("sys/dev/block/8:1/dm/uuid", "LVM-x\n")
+    assert "cannot write to LVM" in run("pinned", None)["msg"]
+    (tree.root / "boot/grub/grub.cfg").unlink()
+    assert "only GRUB" in run("pinned", None)["msg"]
+
+
+def test_grub_is_made_to_look_at_what_is_pinned(run: Run, tree: KernelTree) -> None:
+    tree.write("boot/grub/grub.cfg", grub_cfg([NEW, OLD], "0", "panic=30"))
+    assert "not what was saved" in run("pinned", None)["msg"]
+
+
+@pytest.mark.parametrize("verb", ["pinned", "armed", "blessed", "disarmed"])
 def test_check_mode_says_the_same_and_writes_nothing(run: Run, tree: KernelTree, verb: str) -> None:
-    if verb != "armed":
+    if verb in ("blessed", "disarmed"):
         run("armed")
     if verb == "blessed":
         reset(tree)
     before = {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()}
-    planned = run(verb, check=True)
+    release = None if verb == "pinned" else NEW
+    planned = run(verb, release, check=True)
     assert {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()} == before
-    done = run(verb)
+    done = run(verb, release)
     assert planned["changed"]
     assert (planned["plan"], planned["diff"]) == (done["plan"], done["diff"])
 
