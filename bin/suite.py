@@ -40,7 +40,7 @@ from bin.programs import (
 )
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
-# Two scenarios fill two cores; more only makes each wait for the other.
+# Two scenarios fill two cores, and what they leave of them the site uses; more only makes each wait for the other.
 LANES = 2
 # Longest first, so that the last to end is a short one. Those that are not named here come after.
 SLOWEST = ("pgbackrest", "restore", "redis_sentinel", "switch_primary", "postgres", "restic", "app", "sidekiq", "web")
@@ -139,10 +139,12 @@ def host_image() -> Outcome:
     return run("host-image", ["ansible-playbook", "-i", "molecule/shared/inventory", "molecule/shared/create.yml"])
 
 
-def checks_and_scenarios(tally: Tally) -> bool:
-    """Run all checks, bad input and all scenarios; return whether there is an image of the hosts, without which there are none.
+@contextmanager
+def beside(tally: Tally) -> Iterator[Future[bool]]:
+    """Run all checks, bad input and all scenarios in the lanes while the block goes on, and come to their end after it.
 
-    They share the lanes: neither core waits while the image is made or the slowest check goes on.
+    What is lent tells whether there is an image of the hosts, without which there are neither scenarios nor a site. Scenarios and site
+    have hosts of their own, and the site's come first where both want a core (molecule/shared/tasks/host.yml).
     """
     with lanes() as pool:
         image: Future[bool] = pool.submit(tally.do, "host image", host_image)
@@ -154,10 +156,10 @@ def checks_and_scenarios(tally: Tally) -> bool:
         # No host is needed for what is refused before the first one is asked; only the secrets, which come with the image.
         others.append(pool.submit(do_with_image, "bad input", partial(pytest, "bad_input", "tests/bad_input")))
         others += [pool.submit(do_with_image, f"scenario {name}", partial(scenario, name)) for name in scenarios()]
+        yield image
         # What is not asked for its result keeps its exceptions to itself.
         for one in others:
             one.result()
-    return image.result()
 
 
 def killed_half_way() -> Outcome:
@@ -211,8 +213,10 @@ def test() -> None:
     with only_one(TEST_LOCK, "make test"):
         try:
             clean()
-            if checks_and_scenarios(tally):
-                site(tally)
+            # The site's stories wait more than they compute: for a TTL, for an election, for a host that boots. Scenarios fill that.
+            with beside(tally) as image:
+                if image.result():
+                    site(tally)
         finally:
             if not os.environ.get("UPSTAIRS_KEEP"):
                 clean()

@@ -45,9 +45,9 @@ options:
         type: bool
         default: false
   write:
-    description: The name that is written to, and where it shall lead. Only one of the two names may move at once.
+    description: The name that is written to, and where it shall lead. Only one of the two names may move at once. Without it there is only
+      the read name, as for the instance's own name, which edges leave and rejoin.
     type: dict
-    required: true
     suboptions: *side
   ttl:
     description: Seconds for every day.

@@ -24,12 +24,14 @@ POSTS = float(os.environ.get("UPSTAIRS_POSTS", "8"))
 
 @dataclass
 class Crowd:
-    """A fixed rate of reads and posts, shared over the edges; use as a context manager."""
+    """A fixed rate of reads and posts; use as a context manager. They are shared over all edges, or over those that a name leads to."""
 
     site: Site
     story: str
     reads: float = READS
     posts: float = POSTS
+    # The name that they follow; empty for nobody's.
+    name: str = ""
     fault: float | None = None
     mended: float | None = None
     books: Books | None = None
@@ -59,6 +61,8 @@ class Crowd:
                     "CROWD_ANSWERS": str(self._answers),
                     "CROWD_READS": str(self.reads),
                     "CROWD_POSTS": str(self.posts),
+                    "CROWD_NAME": self.name,
+                    "CROWD_SERVERS": " ".join(self.site.address(host) for host in self.site.hosts("nameserver")),
                 },
             )
         self._wait_for_the_first()

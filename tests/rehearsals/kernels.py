@@ -12,6 +12,7 @@ from typing import Any, Self
 from bin.programs import ROOT, podman
 from tests.kernel_tree import NEW, pack
 from tests.rehearsals.faults import Faults
+from tests.rehearsals.records import LOCK, forget
 
 TREE = "/srv/kernel"
 BOOT = "/usr/local/lib/boot_tree.py"
@@ -62,7 +63,8 @@ class Kernels:
             self._do(host, "systemctl", "enable", "--quiet", UNIT)
 
     def remove(self) -> None:
-        """Leave the hosts as they were: containers without a kernel of their own."""
+        """Leave the hosts as they were, containers without a kernel of their own, and nobody who remembers another one."""
+        forget(self.faults, "ledger/kernel_roll/", "ledger/kernel_denied/", LOCK)
         for host in self.site.features:
             self._do(
                 host,

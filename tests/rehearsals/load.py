@@ -2,7 +2,8 @@
 """What Locust runs, in a process of its own: reads and posts at a fixed rate through every edge, each answer written down.
 
 The next visitor comes when it is due, whether or not the last one has been served (an open loop): a site that stands still
-does not get fewer visitors for it. ``crowd.py`` starts this, gives what it needs in the environment, and reads the answers.
+does not get fewer visitors for it. They come through all edges alike or, with CROWD_NAME, where that name leads them, and a name that
+nobody tells them is a bad answer. ``crowd.py`` starts this, gives what it needs in the environment, and reads the answers.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ import gevent.pool
 import gevent.ssl
 from geventhttpclient.client import HTTPClientPool
 from locust import FastHttpUser, events, task
+from locust.env import Environment
 
 from tests.rehearsals.answers import Answer
+from tests.rehearsals.following import Fixed, Following
+from tests.rehearsals.sampling import ask
 from tests.visitors import SOCIAL, Site
 
 SITE = Site.of_environment()
@@ -31,6 +35,8 @@ ANSWERS = Path(os.environ["CROWD_ANSWERS"]).open("w", buffering=1)  # noqa: SIM1
 # No more visitors than these stand at one edge's door at once, whatever is late behind it; the others wait outside.
 AT_THE_DOOR = 200
 PATIENCE = 30.0
+NAME = os.environ["CROWD_NAME"]
+WAY = Following(NAME, os.environ["CROWD_SERVERS"].split(), ask) if NAME else Fixed(SITE.edges)
 
 
 def trusted(*_: Any, **__: Any) -> ssl.SSLContext:
@@ -54,11 +60,27 @@ def write_down(response_time: float, response: Any, exception: Any, context: dic
     ANSWERS.write(json.dumps(vars(answer)) + "\n")
 
 
+def follow(environment: Environment) -> None:
+    """Keep to what the name says, for as long as visitors come."""
+    while environment.runner is None or environment.runner.state not in ("stopping", "stopped"):
+        if said := WAY.refresh():
+            ANSWERS.write(json.dumps(vars(Answer(time.monotonic(), 0.0, 0, said=f"{NAME}: {said}"))) + "\n")
+        gevent.sleep(0.1)
+
+
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def begin(environment: Environment, **_: Any) -> None:
+    """Ask where to go before anybody comes."""
+    WAY.refresh()
+    gevent.spawn(follow, environment)
+
+
 class Edge(FastHttpUser):
     """All who come through one edge."""
 
     abstract = True
     insecure = False
+    address = ""
     reads = posts = 0.0
 
     def _read(self) -> None:
@@ -78,8 +100,13 @@ class Edge(FastHttpUser):
     def _come(self, visitors: gevent.pool.Group, visit: Callable[[], None], rate: float) -> None:
         due = time.monotonic()
         while self.environment.runner.state in ("spawning", "running"):
+            share = WAY.share(self.address)
+            if not share:
+                gevent.sleep(0.05)
+                due = time.monotonic()
+                continue
             visitors.spawn(visit)
-            due += 1 / rate
+            due += 1 / (rate * share)
             gevent.sleep(max(0.0, due - time.monotonic()))
 
     @task
@@ -93,7 +120,7 @@ class Edge(FastHttpUser):
 
 
 def through(address: str) -> type[Edge]:
-    """Return the user class of one edge, with its part of the rate."""
+    """Return the user class of one edge. It gets its part of the rates."""
     pool = HTTPClientPool(
         concurrency=AT_THE_DOOR,
         ssl_options={"server_hostname": SOCIAL},
@@ -107,9 +134,10 @@ def through(address: str) -> type[Edge]:
         (Edge,),
         {
             "host": f"https://{address}",
+            "address": address,
             "client_pool": pool,
-            "reads": float(os.environ["CROWD_READS"]) / len(SITE.edges),
-            "posts": float(os.environ["CROWD_POSTS"]) / len(SITE.edges),
+            "reads": float(os.environ["CROWD_READS"]),
+            "posts": float(os.environ["CROWD_POSTS"]),
             "fixed_count": 1,
         },
     )

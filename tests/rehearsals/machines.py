@@ -10,6 +10,7 @@ from uuid import UUID
 
 from bin.vms import Boot, Vm, Vms
 from tests.rehearsals.kernel_faults import KernelFaults
+from tests.rehearsals.records import LOCK, forget
 from tests.visitors import Site
 
 META = "linux-image-cloud-amd64"
@@ -66,16 +67,14 @@ class Machines:
 
     def lock(self) -> str:
         """Return what is known of whoever holds the fleet's lock; nothing if nobody does."""
-        return self._etcd("get", "--print-value-only", "/upstairs/lock").strip()
+        member = self.site.hosts("etcd")[0]
+        endpoint = f"http://{self.site.address(member)}:2379"
+        words = ("etcdctl", "--endpoints", endpoint, "get", "--print-value-only", f"/upstairs/{LOCK}")
+        return self._on(member, *words).strip()
 
     def forget_rolls(self) -> None:
         """Let nothing be known of any roll, and nobody hold the fleet's lock."""
-        for key in ("/upstairs/ledger/kernel_", "/upstairs/lock"):
-            self._etcd("del", "--prefix", key)
-
-    def _etcd(self, *words: str) -> str:
-        member = next(host for host in self.site.hosts("etcd") if host not in self.vms)
-        return self._on(member, "etcdctl", "--endpoints", f"http://{self.site.address(member)}:2379", *words)
+        forget(self.faults, "ledger/kernel_", LOCK)
 
     def _on(self, host: str, *command: str) -> str:
         done = self.faults.on(host, *command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the lab's read name leads when a story begins, what an operator declares in it, and how all is put back."""
+"""Where a name of the lab's edges leads when a story begins, what an operator declares in it, and how all is put back."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bin.programs import ROOT
 from bin.site import INVENTORY
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.names import Names
+from tests.rehearsals.records import LOCK, forget
 from tests.rehearsals.tier import until
 
 # Seconds: an everyday TTL and a bake that are short enough to be waited for, and a transit TTL that is much shorter.
@@ -25,10 +26,10 @@ GRACE = 10
 KEY = "hmac-sha256:upstairs-update"
 
 
-def declared() -> dict[str, Any]:
-    """Return the split that the lab's inventory declares, its templates as they are."""
+def declared(name: str = "media") -> dict[str, Any]:
+    """Return a split that the lab's inventory declares, its templates as they are."""
     found = yaml.safe_load((INVENTORY / "group_vars" / "all" / "dns_split.yml").read_text())
-    split: dict[str, Any] = found["dns_split_splits"][0]
+    split: dict[str, Any] = next(one for one in found["dns_split_splits"] if one["id"] == name)
     return split
 
 
@@ -59,23 +60,26 @@ def told(names: Names, operation: str, began: float, seconds: float) -> None:
 
 @dataclass
 class Stage:
-    """The split of the lab, moved by hand before and after a story. Nobody else moves it meanwhile."""
+    """A split of the lab, moved by hand before and after a story. Nobody else moves it meanwhile."""
 
     faults: Faults
+    id: str = "media"
 
     def __post_init__(self) -> None:
         self.site = self.faults.site
-        self.split = declared()
+        self.split = declared(self.id)
         self.zone, self.name = str(self.split["zone"]), str(self.split["read"]["name"])
         self.servers = [self.site.address(host) for host in self.site.hosts("nameserver")]
 
     def lead(self, addresses: Sequence[str], ttl: int) -> None:
-        """Write both names at the primary, behind the back of whoever moves them, and wait until all servers have them."""
+        """Write its names at the primary, behind the back of whoever moves them, and wait until all servers have them."""
         primary = self.site.hosts("nameserver")[0]
         key = f"{KEY} {self.site.secrets['tsig']}"
         # A move gives both names its TTLs, so both are put back.
         stores = [self.site.address(host) for host in self.site.hosts("object_store")]
-        leads = {self.name: addresses, str(self.split["write"]["name"]): stores}
+        leads = {self.name: addresses}
+        if "write" in self.split:
+            leads[str(self.split["write"]["name"])] = stores
         done = self.faults.on(
             primary, "knsupdate", stdin=update(self.site.address(primary), self.zone, key, leads, ttl)
         )
@@ -93,21 +97,13 @@ class Stage:
         return found
 
     def set_up(self, addresses: Sequence[str]) -> None:
-        """Let the read name lead to these edges, and both names be put back when the story is over, however it ends."""
-        self.faults.also("split", self._put_back)
+        """Let the read name lead to these edges, and its names be put back when the story is over, however it ends."""
+        self.faults.also(f"split {self.id}", self._put_back)
         self.lead(addresses, TTL)
 
     def _put_back(self) -> None:
-        member = self.site.hosts("etcd")[0]
-        endpoint = f"http://{self.site.address(member)}:2379"
         # What a story that failed in the middle left: its move, who was out, and the lock of its run.
-        for key in (
-            f"/upstairs/ledger/dns_split/{self.split['id']}",
-            "/upstairs/ledger/dns_split_out/",
-            "/upstairs/lock",
-        ):
-            done = self.faults.on(member, "etcdctl", "--endpoints", endpoint, "del", "--prefix", key)
-            assert done.returncode == 0, done.stderr
+        forget(self.faults, f"ledger/dns_split/{self.split['id']}", "ledger/dns_split_out/", LOCK)
         for edge in self.site.hosts("edge"):
             self.faults.on(edge, "rm", "-f", "/var/lib/edge/out")
         self.lead(self.site.edges, int(self.split["ttl"]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.rehearsals.answers import NEVER, Window, unexcused
 from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.faults import Faults
-from tests.rehearsals.tier import MOMENT, Tier, until
+from tests.rehearsals.tier import MOMENT, REDIS, Tier, until
 
 
 def test_the_primarys_postgres_is_killed(crowd: Crowd, faults: Faults, tier: Tier) -> None:
@@ -47,6 +47,8 @@ def lose_the_primarys_host(crowd: Crowd, faults: Faults, tier: Tier) -> Loss:
     older_bytes = max(0, written - tier.branched_at(successor))
     faults.mend(leader)
     tier.all_follow(successor)
+    for instance in REDIS:
+        tier.redis_all_follow(instance, tier.redis_master(instance))
     assert tier.data_directory(leader) == directory, f"{leader} was copied anew"
     assert "running pg_rewind" in tier.journal(leader, "patroni", since), f"{leader} came back without pg_rewind"
     crowd.until_well(60)

@@ -61,11 +61,6 @@ def says(run: Outcome, *wanted: str) -> None:
     assert not missing, f"not said: {missing}\n{tail(run.output, 60)}"
 
 
-@pytest.fixture(autouse=True)
-def left_as_found() -> None:
-    """Let the hosts be as a story leaves them: they are machines, and taken away when the last is told."""
-
-
 @pytest.fixture
 def edge(machines: Machines) -> Iterator[Boot]:
     """Return the boot of an edge whose disk is as it was at first, and of whose roll nothing is known."""

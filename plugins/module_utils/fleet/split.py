@@ -47,22 +47,18 @@ class Away:
 class Split:
     """A pair of names in one zone. ``ttl`` is for every day, ``transit_ttl`` for while a name moves.
 
-    The sides hold what is declared without the addresses of hosts that are out, which are in ``away``.
+    Of what is read and written by the same name, such as the instance's own, there is the read name alone. The sides hold what is
+    declared without the addresses of hosts that are out, which are in ``away``.
     """
 
     id: str
     owner: str
     zone: str
-    read: Side
-    write: Side
+    # The read name first.
+    sides: tuple[Side, ...]
     ttl: int
     transit_ttl: int
     away: tuple[Away, ...] = ()
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        """Return both sides, the read name first."""
-        return (self.read, self.write)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,15 +90,16 @@ def parse(params: Mapping[str, Any], min_ttl: int = 0, max_ttl: int = TTL_MAX) -
     ttl, transit = int(params["ttl"]), int(params["transit_ttl"])
     wrong += _ttl_faults(ttl, transit, min_ttl, max_ttl)
     sides = []
-    for role in ROLES:
+    declared = [role for role in ROLES if params.get(role)]
+    for role in declared:
         try:
             sides.append(_side(role, params[role], zone, ttl))
         except Mistake as mistake:
             wrong.append(f"the {role} name {params[role].get('name')}: {mistake}")
     if len(sides) == len(ROLES):
         wrong += crossings(sides[0], sides[1])
-        if all(side.elsewhere for side in sides):
-            wrong.append("both names are elsewhere, so there is nothing that could be moved")
+    if sides and len(sides) == len(declared) and all(side.elsewhere for side in sides):
+        wrong.append("all its names are elsewhere, so there is nothing that could be moved")
     away: list[Away] = []
     try:
         away = [one for side in sides for one in _away(side, params)]
@@ -110,8 +107,8 @@ def parse(params: Mapping[str, Any], min_ttl: int = 0, max_ttl: int = TTL_MAX) -
         wrong.append(str(mistake))
     if wrong:
         raise Mistake(f"split {params['id']}: " + "; ".join(wrong))
-    read, write = (_without(side, away) for side in sides)
-    return Split(str(params["id"]), str(params["owner"]), zone, read, write, ttl, transit, tuple(away))
+    left = tuple(_without(side, away) for side in sides)
+    return Split(str(params["id"]), str(params["owner"]), zone, left, ttl, transit, tuple(away))
 
 
 def answering(hosts: Mapping[str, Sequence[str]]) -> dict[str, str]:

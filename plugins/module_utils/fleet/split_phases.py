@@ -150,8 +150,13 @@ class Mover:
                 "alone, then the read name. Nothing was written."
             )
         for name in names:
-            side, other = self._side(name), self._other(name)
-            faults = crossings(side, replace(other, records=live.get(other.name, other.records)))
+            side = self._side(name)
+            others = (one for one in self.split.sides if one.name != name)
+            faults = [
+                fault
+                for other in others
+                for fault in crossings(side, replace(other, records=live.get(other.name, other.records)))
+            ]
             if faults:
                 raise Refusal("Nothing was written: " + "; ".join(faults) + ".")
 
@@ -454,16 +459,13 @@ class Mover:
 
     def _target_faults(self, record: Record) -> list[str]:
         """Say what is wrong with where the names will lead: it does not work, or it is where the other name leads."""
-        ends = (record.desired.get(side.name, side.records) for side in self.split.sides)
-        both = frozenset.intersection(*map(self.world.addresses, ends))
+        ends = [record.desired.get(side.name, side.records) for side in self.split.sides]
+        both = frozenset.intersection(*map(self.world.addresses, ends)) if len(ends) > 1 else frozenset()
         met = [f"both names would lead to {', '.join(sorted(both))}"] if both else []
         return met + self._probe(_new(record), record.desired)
 
     def _side(self, name: str) -> Side:
         return next(side for side in self.split.sides if side.name == name)
-
-    def _other(self, name: str) -> Side:
-        return next(side for side in self.split.sides if side.name != name)
 
     def _by_hand(self, record: Record) -> str:
         return f"What there was before the move: {' | '.join(lines(record.snapshot)) or 'no records'}."

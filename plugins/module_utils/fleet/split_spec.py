@@ -39,7 +39,7 @@ DECLARATION: dict[str, Any] = {
     "owner": {"type": "str", "default": "upstairs"},
     "zone": {"type": "str", "required": True},
     "read": {"type": "dict", "required": True, "options": SIDE},
-    "write": {"type": "dict", "required": True, "options": SIDE},
+    "write": {"type": "dict", "options": SIDE},
     "ttl": {"type": "int", "default": 300},
     "transit_ttl": {"type": "int", "default": 60},
     "provider": {"type": "str", "default": "rfc2136"},

@@ -39,7 +39,7 @@ class Crash(BaseException):
 
 def split(
     read_to: Sequence[str] | str = NEW,
-    write_to: Sequence[str] | str = BUCKET,
+    write_to: Sequence[str] | str | None = BUCKET,
     ttl: int = 300,
     transit: int = 5,
     write_elsewhere: str = "",
@@ -55,7 +55,11 @@ def split(
             "owner": "upstairs",
             "zone": "example.org",
             "read": side("media", read_to),
-            "write": {"name": write_elsewhere, "elsewhere": True} if write_elsewhere else side("s3", write_to),
+            "write": {"name": write_elsewhere, "elsewhere": True}
+            if write_elsewhere
+            else None
+            if write_to is None
+            else side("s3", write_to),
             "ttl": ttl,
             "transit_ttl": transit,
             "hosts": hosts or {},

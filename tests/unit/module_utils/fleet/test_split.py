@@ -30,12 +30,20 @@ def told(**change: Any) -> str:
 def test_both_names_are_whole_and_small_and_their_values_have_one_spelling() -> None:
     split = parse(GOOD)
     assert split.names == ("media.example.org.", "s3.example.org.")
-    assert split.read.records == {
+    assert split.sides[0].records == {
         RecordSet("media.example.org.", "A", 300, frozenset({"192.0.2.1"})),
         RecordSet("media.example.org.", "AAAA", 300, frozenset({"2001:db8::1"})),
     }
-    assert split.write.records == {RecordSet("s3.example.org.", "CNAME", 300, frozenset({"bucket.example.net."}))}
+    assert split.sides[1].records == {RecordSet("s3.example.org.", "CNAME", 300, frozenset({"bucket.example.net."}))}
     assert split.marker == "upstairs/media"
+
+
+def test_what_is_read_and_written_by_one_name_needs_no_other() -> None:
+    alone = {key: value for key, value in GOOD.items() if key != "write"}
+    assert parse(alone).names == ("media.example.org.",)
+    elsewhere = {"name": "bucket.example.net.", "elsewhere": True}
+    with pytest.raises(Mistake, match="all its names are elsewhere"):
+        parse({**alone, "read": elsewhere})
 
 
 def test_the_order_of_addresses_means_nothing() -> None:

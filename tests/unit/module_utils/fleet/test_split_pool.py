@@ -30,8 +30,8 @@ ESME, SLAPPY = OLD, NEW
 HOSTS = {"esme": ESME, "slappy": SLAPPY}
 
 
-def pool(*out: str, read_to: Sequence[str] = (*ESME, *SLAPPY)) -> Split:
-    return split(read_to=read_to, hosts=HOSTS, out=out)
+def pool(*out: str, read_to: Sequence[str] = (*ESME, *SLAPPY), write_to: Sequence[str] | None = BUCKET) -> Split:
+    return split(read_to=read_to, write_to=write_to, hosts=HOSTS, out=out)
 
 
 def both() -> SimWorld:
@@ -56,20 +56,20 @@ def left() -> Run:
 
 def test_a_name_is_wanted_without_the_addresses_of_who_is_out() -> None:
     wanted = pool("esme")
-    assert targets(wanted.read.records) == {*SLAPPY}
+    assert targets(wanted.sides[0].records) == {*SLAPPY}
     assert wanted.away == (Away("read", MEDIA, ESME[0], "esme"), Away("read", MEDIA, ESME[1], "esme"))
-    assert targets(pool().read.records) == {*ESME, *SLAPPY}
+    assert targets(pool().sides[0].records) == {*ESME, *SLAPPY}
     assert pool().away == ()
 
 
 def test_a_family_that_only_who_is_out_has_goes_with_it() -> None:
     wanted = pool("esme", read_to=(*ESME, SLAPPY[0]))
-    assert {record.type for record in wanted.read.records} == {"A"}
+    assert {record.type for record in wanted.sides[0].records} == {"A"}
 
 
 def test_an_address_means_the_same_however_it_is_spelled() -> None:
     wanted = split(read_to=("2001:DB8:0::1", *SLAPPY), hosts={"esme": ["2001:db8::1"]}, out=["esme"])
-    assert targets(wanted.read.records) == {*SLAPPY}
+    assert targets(wanted.sides[0].records) == {*SLAPPY}
 
 
 def test_who_is_out_and_not_declared_changes_nothing() -> None:
@@ -89,7 +89,7 @@ def test_a_name_that_would_lead_nowhere_is_refused_with_who_would_be_missing_and
 def test_a_write_name_is_treated_alike() -> None:
     stores = {"rgw-1": BUCKET, "rgw-2": ("198.51.100.2",)}
     wanted = split(read_to=OLD, write_to=(*BUCKET, "198.51.100.2"), hosts=stores, out=["rgw-1"])
-    assert targets(wanted.write.records) == {"198.51.100.2"}
+    assert targets(wanted.sides[1].records) == {"198.51.100.2"}
     with pytest.raises(Mistake, match=f"the write name {S3} would lead nowhere without rgw-1"):
         split(read_to=OLD, hosts=stores, out=["rgw-1"])
 
@@ -132,6 +132,15 @@ def test_who_is_broken_can_be_taken_out() -> None:
     run.world.healthy -= {*ESME}
     assert not run.run().failed
     assert leads_to(run.world) == {*SLAPPY}
+
+
+def test_a_name_that_has_no_other_beside_it_is_left_and_rejoined_alike() -> None:
+    run = Run(both(), pool("esme", write_to=None), moves("esme"))
+    assert not run.run().failed
+    assert leads_to(run.world) == {*SLAPPY}
+    back = Run(run.world, pool(write_to=None), moves("esme"))
+    assert not back.run().failed
+    assert leads_to(back.world) == {*ESME, *SLAPPY}
 
 
 @pytest.mark.parametrize("out", [("esme",), ()])
