@@ -21,7 +21,7 @@ from bin.vms import Vms
 from tests.rehearsals.answers import HEAD, percentile, row
 from tests.rehearsals.crowd import POSTS, READS, Crowd
 from tests.rehearsals.faults import Faults
-from tests.rehearsals.kernel_faults import KernelFaults
+from tests.rehearsals.machines import Machines
 from tests.rehearsals.resolver import install
 from tests.rehearsals.tier import Tier
 from tests.visitors import Site
@@ -126,14 +126,18 @@ def faults(site: Site, left_as_found: None) -> Iterator[Faults]:
 
 
 @pytest.fixture(scope="module")
-def kernel_faults(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[KernelFaults]:
+def machines(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Machines]:
     """The hosts that the module's VMS names, each with its kernels, are virtual machines while its stories go on."""
-    wanted, tier, vms = request.module.VMS, Tier(site), Vms(site)
-    assert tier.leader() not in wanted, "the primary would be stopped to be made a machine"
+    tier, stage = Tier(site), Machines(site)
+    assert tier.leader() not in request.module.VMS, "the primary would be stopped to be made a machine"
     try:
-        yield KernelFaults(site, vms=vms.up(wanted))
+        stage.forget_rolls()
+        stage.become(request.module.VMS)
+        yield stage
     finally:
-        vms.down()
+        Vms(site).down()
+        stage.vms.clear()
+        stage.forget_rolls()
         tier.all_follow(tier.leader())
 
 
@@ -141,7 +145,7 @@ def kernel_faults(request: pytest.FixtureRequest, site: Site, left_as_found: Non
 def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Crowd]:
     """Visitors who come while the story goes on; its row is in the table, whether or not the story went well."""
     story = request.node.name.removeprefix("test_")
-    with Crowd(site, story) as visitors:
+    with Crowd(site, story, **getattr(request.module, "RATES", {})) as visitors:
         yield visitors
     posts = [answer for answer in visitors.answers if answer.uuid]
     print(f"half of the posts within {percentile(posts, 0.5):.2f} s, 99 of 100 within {percentile(posts, 0.99):.2f} s")
