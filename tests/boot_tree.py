@@ -3,7 +3,8 @@
 
 usage: python3 boot_tree.py ROOT
 
-Takes what is armed for one boot, or else what is saved. A release that the tree's file `panics` names comes up as the saved one.
+Takes what is armed for one boot, or else what is saved, or else the newest. A release that the tree's file `panics` names comes up as the
+saved one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ def release_of(entry: str) -> str:
     return found[1] if found else ""
 
 
+def newest(root: Path) -> str:
+    """Return the kernel of the first entry, which GRUB boots when nothing is saved."""
+    found = re.search(r"/boot/vmlinuz-(\S+)", (root / "boot/grub/grub.cfg").read_text())
+    return found[1] if found else ""
+
+
 def version_of(root: Path, release: str) -> str:
     """Return the version of a kernel's package."""
     status = (root / "var/lib/dpkg/status").read_text()
@@ -41,7 +48,7 @@ def boot(root: Path) -> str:
     known = environment(root)
     panics = (root / "panics").read_text().split() if (root / "panics").exists() else []
     once = release_of(known.pop("next_entry", ""))
-    release = once if once and once not in panics else release_of(known.get("saved_entry", ""))
+    release = once if once and once not in panics else release_of(known.get("saved_entry", "")) or newest(root)
     text = HEAD + "".join(f"{name}={value}\n" for name, value in known.items())
     (root / GRUBENV).write_text(text.ljust(1024, "#"))
     kernel = root / "proc/sys/kernel"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make-believe hosts: a tree with all that is read to judge a kernel, as a Debian host with GRUB has it.
 
-usage: python -m tests.kernel_tree FILE.tar
+usage: python -m tests.kernel_tree FILE.tar [installed | offered]
+
+Packs a host on the older kernel; the newer one is installed, or is in the archive.
 """
 
 from __future__ import annotations
@@ -165,12 +167,15 @@ class KernelTree:
         (self.root / path).write_text(text, encoding="utf-8")
 
 
-def pack(file: str) -> None:
+def pack(file: str, newer: str = "installed") -> None:
     """Pack a tree, to be planted on a host."""
     with tempfile.TemporaryDirectory() as place, tarfile.open(file, "w") as archive:
-        KernelTree(Path(place)).make()
+        if newer == "offered":
+            KernelTree(Path(place), needed=OLD, releases=[OLD]).make().offer(NEW, VERSIONS[NEW])
+        else:
+            KernelTree(Path(place)).make()
         archive.add(place, ".")
 
 
 if __name__ == "__main__":
-    pack(sys.argv[1])
+    pack(*sys.argv[1:])

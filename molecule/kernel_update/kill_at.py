@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start a roll and take the power from its controller when it has written down a phase.
+"""Start a roll and take the power from its controller when a task has done its work.
 
-usage: python molecule/kernel_update/kill_at.py PHASE INVENTORY...
+usage: python molecule/kernel_update/kill_at.py TASK INVENTORY... -- WHAT-IS-TYPED...
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import subprocess
 import sys
 
 
-def main(phase: str, inventories: list[str]) -> int:
-    """Run until that phase is stored, and no further."""
-    command = ["ansible-playbook", *(f"--inventory={one}" for one in inventories), "playbooks/update-kernels.yml"]
+def main(task: str, words: list[str]) -> int:
+    """Run until a host has done the task whose name holds ``task``, and no further."""
     told = []
+    at = words.index("--")
+    inventories = [f"--inventory={one}" for one in words[:at]]
     with subprocess.Popen(
-        [*command, "-e", "only=kernel-2"],
+        ["ansible-playbook", *inventories, "playbooks/update-kernels.yml", *words[at + 1 :]],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     ) as process:
-        written = False
+        reached = False
         for line in process.stdout or ():
             told.append(line)
-            written = written or f"Write down what comes next: {phase}" in line
-            if written and line.startswith(("changed:", "ok:")):
+            reached = task in line if line.startswith("TASK [") else reached
+            if reached and line.startswith(("changed:", "ok:")):
                 os.killpg(process.pid, signal.SIGKILL)
                 return 0
     print("".join(told[-60:]))
