@@ -188,6 +188,10 @@ done:
   description: That host, if it came to its end.
   returned: when its end was asked for
   type: str
+untouched:
+  description: Whether its turn failed before anything was changed.
+  returned: when its end was asked for
+  type: bool
 plan:
   description: The table, the notes, and what speaks against it; or the report.
   returned: always
@@ -358,10 +362,18 @@ def ended(params: Params) -> dict[str, Any]:
     turn, turns = params["turn"], params["turns"]
     value = (params["records"].get(turn) or {}).get("value") or {}
     if value.get("phase") == "done":
-        return {"changed": False, "plan": [f"{turn} is done"], "refusals": [], "turn": turn, "done": turn}
+        return {
+            "changed": False,
+            "plan": [f"{turn} is done"],
+            "refusals": [],
+            "turn": turn,
+            "done": turn,
+            "untouched": False,
+        }
     waiting = turns[turns.index(turn) + 1 :] if turn in turns else []
     said = stopped(turn, value, "", waiting, params["command"])
-    return {"changed": False, "plan": said, "refusals": said, "turn": turn, "done": ""}
+    untouched = record_of(params["records"].get(turn), back=False).untouched
+    return {"changed": False, "plan": said, "refusals": said, "turn": turn, "done": "", "untouched": untouched}
 
 
 def reported(params: Params) -> dict[str, Any]:

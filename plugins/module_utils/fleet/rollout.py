@@ -29,6 +29,8 @@ PHASES = (
     "done",
 )
 FAILED = "failed"
+# Who failed in one of these serves as before. The lock is free for whoever has to see to what spoke against it.
+UNTOUCHED = ("planned", "gated")
 # A live patch does not replace the kernel on disk: that host is due like any other.
 DUE = ("pending", "patched_live_pending")
 # Nothing to do, and nothing wrong.
@@ -60,9 +62,14 @@ class Record:
     readable: bool = True
 
     @property
+    def untouched(self) -> bool:
+        """Whether its turn failed before anything was changed."""
+        return self.phase == FAILED and self.failed_in in UNTOUCHED
+
+    @property
     def open(self) -> bool:
         """Whether somebody began with this host and has not ended."""
-        return self.phase not in ("", "done") or not self.readable
+        return not self.readable or (self.phase not in ("", "done") and not self.untouched)
 
     @property
     def stands(self) -> str:

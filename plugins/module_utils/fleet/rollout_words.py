@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from .rollout import FAILED, PHASES, Host, Plan, Row
+from .rollout import FAILED, PHASES, UNTOUCHED, Host, Plan, Row
 
 HEAD = ("turn", "wave", "host", "site", "kernel", "roles", "why here", "verdict")
 # What is true from a phase on, for whoever stands before a host that stopped there.
@@ -84,11 +84,17 @@ def stopped(host: str, record: Mapping[str, Any], why: str, waiting: Sequence[st
     ]
     known = str(why or record.get("why") or "and then nothing more was heard of it")
     asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.get('target') or 'a new kernel'}"
+    asked += f" (from {record.get('before') or 'what it ran'}): {known.rstrip('.')}."
+    others = f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it."
+    if record.get("phase") == FAILED and phase in UNTOUCHED:
+        return [
+            asked,
+            f"Still true: nothing was changed on it, and everybody serves. {others} The fleet's lock is free.",
+            f"Again, when that is put right:     {command}",
+        ]
     return [
-        f"{asked} (from {record.get('before') or 'what it ran'}): {known.rstrip('.')}.",
-        f"Still true: {'; '.join(true)}. All others serve. "
-        + (f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it.")
-        + " The fleet's lock stays until this is ended.",
+        asked,
+        f"Still true: {'; '.join(true)}. All others serve. {others} The fleet's lock stays until this is ended.",
         f"Go on, when that is put right:     {command}",
         f"Go back to the kernel it had:      {command} -e go_back={host}",
         f"Give it up, and leave it as it is: {command} -e give_up={host}",

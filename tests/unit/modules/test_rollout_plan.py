@@ -80,6 +80,8 @@ def test_a_turn_that_did_not_come_to_its_end_is_told_with_the_three_commands(
         "Give it up, and leave it as it is: roll -e give_up=yakko",
     ]
     assert ask(capsys, **turn, records={"yakko": record(phase="done")})["refusals"] == []
+    assert ask(capsys, **turn, records={"yakko": record(phase="failed", failed_in="gated")})["untouched"]
+    assert not ask(capsys, **turn, records={"yakko": record(phase="failed", failed_in="drained")})["untouched"]
 
 
 def test_a_report_says_how_it_went(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.module_utils.fleet.etcd import quorum
-from plugins.module_utils.fleet.rollout import PHASES, Host, Kernel, Plan, Record, Rules, admission, make_plan, rank
+from plugins.module_utils.fleet.rollout import (
+    PHASES,
+    UNTOUCHED,
+    Host,
+    Kernel,
+    Plan,
+    Record,
+    Rules,
+    admission,
+    make_plan,
+    rank,
+)
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 ORDER = ("edge", "streaming", "web", "sidekiq", "nameserver", "redis", "postgres", "etcd")
@@ -150,6 +161,13 @@ def test_what_was_begun_is_not_left_out_and_there_is_one_of_it() -> None:
     assert "dot was begun and comes first" in refusals(begun, replace(RULES, only=("esme",)))
     twice = tuple(replace(one, record=Record("armed")) if one.name in ("dot", "esme") else one for one in LAB)
     assert "more than one host was begun and not ended: dot (armed), esme (armed)" in refusals(twice)
+
+
+@pytest.mark.parametrize("phase", UNTOUCHED)
+def test_a_turn_that_failed_before_anything_was_changed_is_planned_anew_and_holds_nobody_up(phase: str) -> None:
+    plan = make_plan(changed("dot", record=Record("failed", "6.12.107", failed_in=phase)), RULES, NOW)
+    assert next(row.action for row in plan.rows if row.host.name == "dot") == "roll"
+    assert not plan.refusals
 
 
 def test_a_record_that_cannot_be_read_is_not_nothing() -> None:

@@ -53,7 +53,7 @@ def test_a_host_that_was_begun_goes_on_to_the_kernel_that_it_was_begun_for() -> 
 @pytest.mark.parametrize(
     ("phase", "true", "false"),
     [
-        ("planned", "nothing was changed", "out of service"),
+        ("silenced", "its alerts may be silent", "out of service"),
         ("drained", "it is out of service", "nothing was changed"),
         ("rebooting", "may be down", "nothing was changed"),
         ("booted", "nothing that it runs is proven", "may be down"),
@@ -94,3 +94,14 @@ def test_a_report_gives_each_phase_its_seconds_and_names_who_is_left() -> None:
         "alice: nothing is recorded",
         "Left over: esme, alice.",
     ]
+
+
+def test_a_turn_that_failed_before_anything_was_changed_leaves_the_lock_to_others() -> None:
+    gated = {"phase": "failed", "failed_in": "gated", "target": "6.12.107", "before": "6.12.94", "why": "InstanceDown"}
+    lines = stopped("dot", gated, "", ["alice"], "roll")
+    assert lines[1] == (
+        "Still true: nothing was changed on it, and everybody serves. Not touched: alice. The fleet's lock is free."
+    )
+    assert lines[-1] == "Again, when that is put right:     roll"
+    assert not any("go_back" in line for line in lines)
+    assert "stays until" in stopped("dot", {**gated, "failed_in": "silenced"}, "", ["alice"], "roll")[1]
