@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -24,6 +25,8 @@ class Operation:
     arguments: tuple[str, ...]
     # Tells it from others of the same story.
     name: str = "one"
+    # What is not as for other runs, such as that what is well is shown.
+    environment: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
@@ -34,7 +37,7 @@ class Operation:
             self._process = subprocess.Popen(
                 self.site.command(f"playbooks/{self.playbook}", *self.arguments),
                 cwd=ROOT,
-                env={**os.environ, **self.site.settings},
+                env={**os.environ, **self.site.settings, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
