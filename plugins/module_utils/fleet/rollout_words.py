@@ -9,7 +9,8 @@ from typing import Any
 
 from .rollout import FAILED, PHASES, UNTOUCHED, Host, Plan, Row
 
-HEAD = ("turn", "wave", "host", "site", "kernel", "roles", "why here", "verdict")
+# Ansible folds a line behind its 80th column, at single spaces: what has some stands in front, and the rest has none.
+HEAD = ("turn", "wave", "host", "site", "verdict", "why here", "kernel", "roles")
 # What is true from a phase on, for whoever stands before a host that stopped there.
 TRUE_FROM = (
     ("planned", "nothing was changed on it"),
@@ -43,17 +44,21 @@ def _cells(turn: int, row: Row) -> tuple[str, ...]:
         str(row.wave) if row.wave else "-",
         host.name,
         host.site or "-",
-        _kernel(host),
-        " ".join(host.roles) or "-",
-        row.why,
         verdict,
+        row.why,
+        _kernel(host),
+        ",".join(host.roles) or "-",
     )
 
 
 def _kernel(host: Host) -> str:
     kernel = host.kernel
     target = host.record.target if host.record.open else kernel.target
-    return f"{kernel.running or '?'} -> {target}" if target and target != kernel.running else kernel.running or "?"
+    if not target or target == kernel.running:
+        return kernel.running or "?"
+    # What both have in common, such as +deb13-cloud-amd64, is said once.
+    old, _, kind = kernel.running.partition("+")
+    return f"{old if kind and target.endswith(f'+{kind}') else kernel.running or '?'}->{target}"
 
 
 def narrate(plan: Plan, notes: Sequence[str]) -> list[str]:

@@ -22,10 +22,10 @@ RULES = Rules(order=("web", "postgres"))
 
 def test_a_plan_is_a_table_in_the_order_of_the_turns() -> None:
     assert narrate(make_plan(HOSTS, RULES, NOW), ["no Alertmanager is named, so nobody is asked"]) == [
-        "turn  wave  host   site      kernel               roles         why here                           verdict",
-        "1     1     dot    basement  6.12.94 -> 6.12.107  web postgres  postgres                           yes",
-        "2     1     alice  basement  6.12.94 -> 6.12.107  web postgres  leads postgres: after a hand-over  yes",
-        "-     -     esme   basement  6.12.107             web           has the newest kernel              stay",
+        "turn  wave  host   site      verdict  why here                           kernel             roles",
+        "1     1     dot    basement  yes      postgres                           6.12.94->6.12.107  web,postgres",
+        "2     1     alice  basement  yes      leads postgres: after a hand-over  6.12.94->6.12.107  web,postgres",
+        "-     -     esme   basement  stay     has the newest kernel              6.12.107           web",
         "Note: no Alertmanager is named, so nobody is asked.",
         "One after the other: dot, alice.",
     ]
@@ -45,9 +45,15 @@ def test_nothing_to_do_is_said() -> None:
 def test_a_host_that_was_begun_goes_on_to_the_kernel_that_it_was_begun_for() -> None:
     begun = replace(HOSTS[1], record=Record("booted", "6.12.100"))
     lines = narrate(make_plan((HOSTS[0], begun, HOSTS[2]), RULES, NOW), [])
-    assert "6.12.94 -> 6.12.100" in lines[1]
-    assert "begun: booted" in lines[1]
-    assert lines[1].endswith("goes on")
+    assert "goes on  begun: booted  " in lines[1]
+    assert "6.12.94->6.12.100" in lines[1]
+
+
+def test_a_flavour_that_stays_the_same_is_said_once() -> None:
+    host = replace(HOSTS[0], kernel=Kernel("pending", "6.12.94+deb13-amd64", "6.12.107+deb13-amd64"))
+    assert "  6.12.94->6.12.107+deb13-amd64  " in narrate(make_plan((host,), RULES, NOW), [])[1]
+    other = replace(HOSTS[0], kernel=Kernel("pending", "6.12.94+deb13-amd64", "6.12.107+deb13-cloud-amd64"))
+    assert "  6.12.94+deb13-amd64->6.12.107+deb13-cloud-amd64  " in narrate(make_plan((other,), RULES, NOW), [])[1]
 
 
 @pytest.mark.parametrize(
