@@ -21,7 +21,7 @@ PANIC_SCRIPT = """#!/bin/sh
 [ "$(uname -r)" != "{release}" ] || echo c > /proc/sysrq-trigger
 """
 
-# What is appended to an archive wins over what is in it; it is looked for where a multiple of four bytes ends.
+# What is appended to an archive wins over what is in it. Compressed as the archive is, whoever lists that finds nothing wrong.
 APPEND_PANIC = """
 image=/boot/initrd.img-{release}
 [ -e $image ] || exit 0
@@ -29,8 +29,7 @@ cp $image /var/tmp/planted-initrd
 work=$(mktemp -d)
 printf '#!/bin/sh\\nexit 1\\n' > $work/init
 chmod 0755 $work/init
-truncate --size %4 $image
-(cd $work && echo init | cpio --quiet -o -H newc) >> $image
+(cd $work && echo init | cpio --quiet -o -H newc | zstd -q) >> $image
 rm -r $work
 sync
 """
