@@ -130,18 +130,27 @@ class Vm:
             # Until it is seen to have ended, a start does nothing.
             must("wait", self.name)
 
+    def remember(self) -> None:
+        """Write down the machine as it is, memory and disk: what ``anew`` goes back to."""
+        self._qemu("human-monitor-command", {"command-line": "savevm booted"})
+
     def anew(self) -> None:
-        """Start it with the disk that it began with: whatever was done there since is undone."""
+        """Let it be as it was when it had first booted; whatever was done there since is undone, and that boot goes on."""
         if not self.running:
             self.start()
         must("exec", self.name, "touch", "/vm/anew")
         self.lose_power()
         self.start()
+        # For its clock no time has passed since.
+        until(self.boot, f"{self.host} goes on", PATIENCE)
+        self.on("date", "--set", f"@{time.time():.3f}")
+
+    def _qemu(self, command: str, arguments: Mapping[str, str]) -> None:
+        must("exec", self.name, "python3", "/vm/qmp.py", command, json.dumps(arguments))
 
     def never_return(self) -> None:
         """Let the machine stay off at its next reboot; the power button brings it back."""
-        words = ["python3", "/vm/qmp.py", "set-action", '{"reboot": "shutdown"}']
-        must("exec", self.name, *words)
+        self._qemu("set-action", {"reboot": "shutdown"})
 
     def on(self, *command: str, stdin: str = "", seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine as root and return how it ended: with 255 where nobody answered."""
@@ -238,7 +247,9 @@ class Vms:
         def one(host: str) -> Boot:
             found[host].make(image, kernels[host])
             found[host].start()
-            return found[host].wait()
+            boot = found[host].wait()
+            found[host].remember()
+            return boot
 
         with ThreadPoolExecutor(LANES) as pool:
             boots = list(pool.map(one, found))

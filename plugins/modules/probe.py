@@ -33,6 +33,10 @@ options:
     description: Seconds in which all answers must become good; V(0) asks once.
     type: float
     default: 0
+  timeout:
+    description: Seconds for one answer. A play says more with C(module_defaults) where hosts are slow.
+    type: float
+    default: 5
   checks:
     description: The questions, each with exactly one of O(checks[].unit), O(checks[].listen), O(checks[].http), O(checks[].command).
     type: list
@@ -48,9 +52,8 @@ options:
         type: bool
         default: true
       timeout:
-        description: Seconds for one answer.
+        description: Seconds for one answer, if it is not O(timeout).
         type: float
-        default: 5
       unit:
         description: A systemd unit that must be active.
         type: str
@@ -168,7 +171,7 @@ HTTP: dict[str, Any] = {
 CHECK: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "required": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 5.0},
+    "timeout": {"type": "float"},
     "unit": {"type": "str"},
     "enabled": {"type": "bool", "default": True},
     "listen": {"type": "str"},
@@ -180,6 +183,7 @@ CHECK: dict[str, Any] = {
 }
 SPEC: dict[str, Any] = {
     "within": {"type": "float", "default": 0.0},
+    "timeout": {"type": "float", "default": 5.0},
     "checks": {
         "type": "list",
         "elements": "dict",
@@ -323,7 +327,10 @@ class Quiet(AnsibleModule):  # type: ignore[misc]
 def main() -> None:
     """Ask, wait, and tell."""
     module = Quiet(argument_spec=SPEC, supports_check_mode=True)
-    asked = module.params["checks"]
+    usual = module.params["timeout"]
+    asked: list[Check] = [
+        {**one, "timeout": usual if one["timeout"] is None else one["timeout"]} for one in module.params["checks"]
+    ]
     unaskable = faults(asked)
     if unaskable:
         module.fail_json(msg="; ".join(unaskable))

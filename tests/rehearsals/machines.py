@@ -11,6 +11,7 @@ from uuid import UUID
 from bin.vms import Boot, Vm, Vms
 from tests.rehearsals.kernel_faults import KernelFaults
 from tests.rehearsals.records import LOCK, forget
+from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
 META = "linux-image-cloud-amd64"
@@ -28,10 +29,11 @@ class Machines:
 
     def become(self, hosts: Mapping[str, str]) -> None:
         """Put machines in the place of hosts, each with the old kernel or with both."""
+        assert Tier(self.site).leader() not in hosts, "the primary would be stopped to be made a machine"
         self.vms.update(Vms(self.site).up(hosts))
 
     def fresh(self, host: str) -> Boot:
-        """Give a machine the disk that it had at first, with which nothing is wrong, and return its boot."""
+        """Let a machine be as it was at first, with nothing wrong, and return its boot."""
         self.faults = KernelFaults(self.site, vms=self.vms)
         self.vms[host].anew()
         return self.vms[host].wait()

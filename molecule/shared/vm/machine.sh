@@ -18,6 +18,9 @@ identity() {
   printf '[Match]\nMACAddress=%s\n[Network]\nAddress=%s\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' \
     "$VM_MAC" "$VM_ADDRESS" "$VM_GATEWAY" > "$1/etc/systemd/network/05-lab.network"
   quiet inside "$1" systemctl enable systemd-networkd
+  # Rails is loaded by each of its processes, and a start that is given up in the middle begins again, and never ends.
+  mkdir -p "$1/etc/systemd/system/mastodon-.service.d"
+  printf '[Service]\nTimeoutStartSec=1800\n' > "$1/etc/systemd/system/mastodon-.service.d/emulated.conf"
 }
 
 build() {
@@ -77,10 +80,11 @@ if [ ! -e $vm/disk.qcow2 ]; then
   build
   exit
 fi
+state=()
 if [ -e $vm/anew ]; then
-  rm $vm/anew $vm/disk.qcow2
-  empty
+  rm $vm/anew
+  state=(-loadvm booted)
 fi
 network
-emulate $vm/disk.qcow2 -m "$VM_MEMORY" -qmp unix:$vm/qmp,server=on,wait=off \
+emulate $vm/disk.qcow2 "${state[@]}" -m "$VM_MEMORY" -qmp unix:$vm/qmp,server=on,wait=off \
   -netdev tap,id=wire,ifname=machine,script=no,downscript=no -device "virtio-net-pci,netdev=wire,mac=$VM_MAC"

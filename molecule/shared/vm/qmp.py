@@ -9,7 +9,8 @@ import socket
 import sys
 
 with socket.socket(socket.AF_UNIX) as channel:
-    channel.settimeout(20)
+    # To write down the whole memory takes a while.
+    channel.settimeout(300)
     channel.connect("/vm/qmp")
     with channel.makefile("rw") as stream:
         stream.readline()
@@ -22,4 +23,5 @@ with socket.socket(socket.AF_UNIX) as channel:
                 if "event" not in answer:
                     break
 print(json.dumps(answer))
-sys.exit("error" in answer)
+# What a person types at QEMU's own prompt says an error in words.
+sys.exit("error" in answer or "Error" in str(answer.get("return")))

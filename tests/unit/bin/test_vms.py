@@ -76,6 +76,28 @@ def test_one_that_never_answers_is_given_up(machine: Machine) -> None:
         machine.wait(seconds=-1)
 
 
+def test_anew_goes_back_to_what_was_remembered_and_its_clock_does_not(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, ...]] = []
+
+    def must(*words: str) -> str:
+        done.append(words)
+        return ""
+
+    def on(_: Machine, *command: str, seconds: float = 0) -> subprocess.CompletedProcess[str]:
+        done.append(command)
+        return subprocess.CompletedProcess(command, 0, f"{BOOT}\n6.12.94\n", "")
+
+    monkeypatch.setattr(vms, "must", must)
+    monkeypatch.setattr(Machine, "on", on)
+    machine.remember()
+    assert "savevm booted" in done.pop()[-1]
+    machine.anew()
+    assert [words[0] for words in done] == ["exec", "kill", "wait", "start", "sh", "date"]
+    assert done[0][-2:] == ("touch", "/vm/anew")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
