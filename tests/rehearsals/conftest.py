@@ -17,11 +17,9 @@ from typing import Protocol
 import pytest
 
 from bin.programs import ROOT, Outcome, stop_with_everything, tail
-from bin.vms import Vms
 from tests.rehearsals.answers import HEAD, percentile, row
 from tests.rehearsals.crowd import POSTS, READS, Crowd
 from tests.rehearsals.faults import Faults
-from tests.rehearsals.machines import Machines
 from tests.rehearsals.resolver import install
 from tests.rehearsals.tier import Tier
 from tests.visitors import Site
@@ -125,26 +123,11 @@ def faults(site: Site, left_as_found: None) -> Iterator[Faults]:
     planted.mend()
 
 
-@pytest.fixture(scope="module")
-def machines(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Machines]:
-    """The hosts that the module's VMS names, each with its kernels, are virtual machines while its stories go on."""
-    tier, stage = Tier(site), Machines(site)
-    try:
-        stage.forget_rolls()
-        stage.become(request.module.VMS)
-        yield stage
-    finally:
-        Vms(site).down()
-        stage.vms.clear()
-        stage.forget_rolls()
-        tier.all_follow(tier.leader())
-
-
 @pytest.fixture
 def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Crowd]:
     """Visitors who come while the story goes on; its row is in the table, whether or not the story went well."""
     story = request.node.name.removeprefix("test_")
-    with Crowd(site, story, **getattr(request.module, "RATES", {})) as visitors:
+    with Crowd(site, story) as visitors:
         yield visitors
     posts = [answer for answer in visitors.answers if answer.uuid]
     print(f"half of the posts within {percentile(posts, 0.5):.2f} s, 99 of 100 within {percentile(posts, 0.99):.2f} s")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New kernels for the whole site while people use it: one host after the other, leaders last, and whoever is lost stops it.
 
-The logic of a roll. That a kernel really is booted is rehearsed with real ones on virtual machines.
+The logic of a roll: a tree of files stands in for each kernel, and a container that stops and starts for its boot.
 """
 
 from __future__ import annotations
