@@ -15,6 +15,8 @@ from bin import site
 
 SOCIAL = "social.upstairs.test"
 MEDIA = "media.upstairs.test"
+# Seconds for an answer, on a machine that has other things to do.
+PATIENCE = 30
 
 
 class Site(site.Site):
@@ -40,7 +42,7 @@ class Visitor:
                 server_hostname=name,
                 assert_hostname=name,
                 maxsize=4,
-                timeout=urllib3.Timeout(connect=5, read=30),
+                timeout=urllib3.Timeout(connect=5, read=PATIENCE),
                 retries=False,
             )
             for name in (SOCIAL, MEDIA)
@@ -76,5 +78,5 @@ class Visitor:
     def stream(self, path: str = "/api/v1/streaming?stream=public") -> ClientConnection:
         """Open the websocket as a browser does."""
         context = ssl.create_default_context(cafile=self.ca)
-        plain = socket.create_connection((self.edge, 443), timeout=10)
-        return connect(f"wss://{SOCIAL}{path}", sock=plain, ssl=context, open_timeout=10)
+        plain = socket.create_connection((self.edge, 443), timeout=PATIENCE)
+        return connect(f"wss://{SOCIAL}{path}", sock=plain, ssl=context, open_timeout=PATIENCE)

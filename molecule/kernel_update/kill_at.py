@@ -19,6 +19,8 @@ def main(task: str, words: list[str]) -> int:
     inventories = [f"--inventory={one}" for one in words[:at]]
     with subprocess.Popen(
         ["ansible-playbook", *inventories, "playbooks/update-kernels.yml", *words[at + 1 :]],
+        # Molecule asks for colours, which would stand before every word that is looked for.
+        env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
