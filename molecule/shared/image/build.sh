@@ -67,5 +67,10 @@ inside systemctl enable -q ssh-host-keys.service ssh.service
 # The tiny app's repository is mounted from the controller and belongs to another user there.
 printf '[safe]\n\tdirectory = *\n' > "$work/etc/gitconfig"
 
+# A fifth of what a module of Ansible's costs a host is compiling the same sources at every start.
+install -m 0644 "$(dirname "$0")/remember_compiled.py" "$work/usr/lib/python3/dist-packages/remember_compiled.py"
+echo 'import remember_compiled' > "$work/usr/lib/python3/dist-packages/remember_compiled.pth"
+install -d -m 0755 "$work/var/cache/lab-python"
+
 say "import as $tag"
 tar -C "$work" -c . | podman import --change "LABEL $label" - "$tag" > /dev/null

@@ -3,7 +3,7 @@
 
 usage: image.py ROOT
 
-The image's name is a digest of what it is made of: the build script and the names of all packages that the roles and
+The image's name is a digest of what it is made of: the build script, what it copies, and the names of all packages that the roles and
 the lab install (they are downloaded into the image, so that every host installs them offline). It is built anew when that
 changes or when it is older than a week, because a mirror keeps no superseded packages. UPSTAIRS_IMAGE names another
 image to use as it is.
@@ -68,7 +68,8 @@ def main(root: Path) -> None:
         return
     script = root / "molecule/shared/image/build.sh"
     wanted = packages(root)
-    digest = hashlib.sha256(script.read_bytes() + "\n".join(wanted).encode()).hexdigest()[:12]
+    made_of = b"".join(path.read_bytes() for path in (script, script.with_name("remember_compiled.py")))
+    digest = hashlib.sha256(made_of + "\n".join(wanted).encode()).hexdigest()[:12]
     image = f"{NAME}:{digest}"
     with Path("/run/lock/upstairs-image").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
