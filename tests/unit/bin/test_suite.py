@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 
 import pytest
 
-from bin.suite import LANES, lanes
+from bin import suite
+from bin.programs import Outcome
+from bin.suite import LANES, Tally, beside, lanes
 
 
 def test_what_has_not_begun_never_begins_when_the_run_is_stopped() -> None:
@@ -30,3 +33,49 @@ def test_what_has_not_begun_never_begins_when_the_run_is_stopped() -> None:
     with pytest.raises(SystemExit):
         submit_and_stop()
     assert begun == list(range(LANES))
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what was done, in a suite of one check and two scenarios."""
+    found: list[str] = []
+
+    def step(name: str) -> Outcome:
+        found.append(name)
+        return Outcome(0, 0.0, "")
+
+    monkeypatch.setattr(suite, "host_image", lambda: step("image"))
+    monkeypatch.setattr(suite, "checks", lambda: [("lint", lambda: step("lint"))])
+    monkeypatch.setattr(suite, "pytest", lambda name, *_: step(name))
+    monkeypatch.setattr(suite, "scenarios", lambda: ["redis", "web"])
+    monkeypatch.setattr(suite, "scenario", step)
+    return found
+
+
+def test_scenarios_begin_when_the_site_is_made(done: list[str]) -> None:
+    made: Future[None] = Future()
+    with beside(Tally(), made) as image:
+        assert image.result()
+        while len(done) < 3:
+            pass
+        assert {*done} == {"image", "lint", "bad_input"}
+        made.set_result(None)
+    assert {*done[3:]} == {"redis", "web"}
+
+
+def test_scenarios_are_run_also_where_no_site_could_be_made(done: list[str]) -> None:
+    with beside(Tally(), Future()):
+        pass
+    assert {*done} == {"image", "lint", "bad_input", "redis", "web"}
+
+
+def test_a_scenario_that_waits_for_the_site_does_not_begin_when_the_run_is_stopped(done: list[str]) -> None:
+    def stopped() -> None:
+        with beside(Tally(), Future()):
+            while len(done) < 3:
+                pass
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        stopped()
+    assert {*done} == {"image", "lint", "bad_input"}
