@@ -71,6 +71,10 @@ class Stage:
         self.zone, self.name = str(self.split["zone"]), str(self.split["read"]["name"])
         self.servers = [self.site.address(host) for host in self.site.hosts("nameserver")]
 
+    @property
+    def _record(self) -> str:
+        return f"ledger/dns_split/{self.id}"
+
     def lead(self, addresses: Sequence[str], ttl: int) -> None:
         """Write its names at the primary, behind the back of whoever moves them, and wait until all servers have them."""
         primary = self.site.hosts("nameserver")[0]
@@ -99,11 +103,13 @@ class Stage:
     def set_up(self, addresses: Sequence[str]) -> None:
         """Let the read name lead to these edges, and its names be put back when the story is over, however it ends."""
         self.faults.also(f"split {self.id}", self._put_back)
+        # An edge that left and rejoined in another story has left a record of where the name led: who reads it sees a stranger's hand here.
+        forget(self.faults, self._record)
         self.lead(addresses, TTL)
 
     def _put_back(self) -> None:
         # What a story that failed in the middle left: its move, who was out, and the lock of its run.
-        forget(self.faults, f"ledger/dns_split/{self.split['id']}", "ledger/dns_split_out/", LOCK)
+        forget(self.faults, self._record, "ledger/dns_split_out/", LOCK)
         for edge in self.site.hosts("edge"):
             self.faults.on(edge, "rm", "-f", "/var/lib/edge/out")
         self.lead(self.site.edges, int(self.split["ttl"]))
