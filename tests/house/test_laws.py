@@ -259,18 +259,6 @@ BREACHES: list[tuple[str, dict[str, str | None], str]] = [
         },
         "when in a playbook is logic",
     ),
-    # From a part that is another file than the lock's.
-    (
-        "playbooks are hosts and roles",
-        {
-            "playbooks/parts/light.yml": PLAY.replace(
-                "roles: [lamp]",
-                "tasks: [{name: Go, block: [{name: A, include_tasks: tasks/lock.yml}], "
-                "always: [{name: B, include_tasks: ../tasks/unlock.yml}]}]",
-            )
-        },
-        "an operation that holds the lock",
-    ),
     ("playbooks say what they are for", {"playbooks/light.yml": PLAY.replace("# Light.\n", "")}, "has no comment"),
     (
         "inventories keep variables out of hosts files",
