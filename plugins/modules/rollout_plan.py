@@ -276,8 +276,9 @@ def record_of(found: Mapping[str, Any] | None, *, back: bool) -> Record:
         str(value.get("why") or ""),
         bool(value.get("back")),
         bool(found.get("readable", True)),
+        str(value.get("before") or ""),
     )
-    return replace(record, phase="armed", target=str(value.get("before") or ""), back=True) if back else record
+    return replace(record, phase="armed", target=record.before, back=True) if back else record
 
 
 def hosts_of(params: Params) -> list[Host]:
@@ -360,8 +361,8 @@ def judged(hosts: list[Host], rules: Rules, params: Params) -> dict[str, Any]:
 def ended(params: Params) -> dict[str, Any]:
     """Tell whether a turn came to its end, by the ledger alone: whoever cannot be reached has not said that it failed."""
     turn, turns = params["turn"], params["turns"]
-    value = (params["records"].get(turn) or {}).get("value") or {}
-    if value.get("phase") == "done":
+    record = record_of(params["records"].get(turn), back=False)
+    if record.phase == "done":
         return {
             "changed": False,
             "plan": [f"{turn} is done"],
@@ -371,9 +372,8 @@ def ended(params: Params) -> dict[str, Any]:
             "untouched": False,
         }
     waiting = turns[turns.index(turn) + 1 :] if turn in turns else []
-    said = stopped(turn, value, "", waiting, params["command"])
-    untouched = record_of(params["records"].get(turn), back=False).untouched
-    return {"changed": False, "plan": said, "refusals": said, "turn": turn, "done": "", "untouched": untouched}
+    said = stopped(turn, record, waiting, params["command"])
+    return {"changed": False, "plan": said, "refusals": said, "turn": turn, "done": "", "untouched": record.untouched}
 
 
 def reported(params: Params) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Record:
-    """What the ledger says of a host: how far it came, and to which kernel. Without a phase there is none."""
+    """What the ledger says of a host: how far it came, and from which kernel to which. Without a phase there is none."""
 
     phase: str = ""
     target: str = ""
@@ -60,6 +60,7 @@ class Record:
     why: str = ""
     back: bool = False
     readable: bool = True
+    before: str = ""
 
     @property
     def untouched(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from .rollout import FAILED, PHASES, UNTOUCHED, Host, Plan, Row
+from .rollout import PHASES, Host, Plan, Record, Row
 
 # Ansible folds a line behind its 80th column, at single spaces: what has some stands in front, and the rest has none.
 HEAD = ("turn", "wave", "host", "site", "verdict", "why here", "kernel", "roles")
@@ -72,26 +72,20 @@ def narrate(plan: Plan, notes: Sequence[str]) -> list[str]:
     return [*lines, f"One after the other: {', '.join(plan.order)}."]
 
 
-def stands(record: Mapping[str, Any]) -> str:
-    """Return the act in which a host stopped."""
-    phase = str(record.get("phase", ""))
-    return str(record.get("failed_in", "")) if phase == FAILED else phase
-
-
-def stopped(host: str, record: Mapping[str, Any], why: str, waiting: Sequence[str], command: str) -> list[str]:
+def stopped(host: str, record: Record, waiting: Sequence[str], command: str) -> list[str]:
     """Say what is known of a host that stopped, what is still true, and the three commands."""
-    phase = stands(record)
+    phase = record.stands
     at = PHASES.index(phase) if phase in PHASES else 0
     true = [
         what
         for since, what in TRUE_FROM
         if PHASES.index(since) <= at and not (since in ENDS and PHASES.index(ENDS[since]) <= at)
     ]
-    known = str(why or record.get("why") or "and then nothing more was heard of it")
-    asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.get('target') or 'a new kernel'}"
-    asked += f" (from {record.get('before') or 'what it ran'}): {known.rstrip('.')}."
+    known = record.why or "and then nothing more was heard of it"
+    asked = f"Known: {host} came to `{phase or 'nothing'}` on its way to {record.target or 'a new kernel'}"
+    asked += f" (from {record.before or 'what it ran'}): {known.rstrip('.')}."
     others = f"Not touched: {', '.join(waiting)}." if waiting else "Nobody was to come after it."
-    if record.get("phase") == FAILED and phase in UNTOUCHED:
+    if record.untouched:
         return [
             asked,
             f"Still true: nothing was changed on it, and everybody serves. {others} The fleet's lock is free.",

@@ -70,10 +70,8 @@ def test_a_flavour_that_stays_the_same_is_said_once() -> None:
 def test_who_stands_before_a_host_that_stopped_reads_what_is_true_and_what_to_type(
     phase: str, true: str, false: str
 ) -> None:
-    record = {"phase": "failed", "failed_in": phase, "why": "no answer.", "target": "6.12.107", "before": "6.12.94"}
-    known, still, *commands = stopped(
-        "dot", record, "", ["alice"], "ansible-playbook -i x playbooks/update-kernels.yml"
-    )
+    record = Record("failed", failed_in=phase, why="no answer.", target="6.12.107", before="6.12.94")
+    known, still, *commands = stopped("dot", record, ["alice"], "ansible-playbook -i x playbooks/update-kernels.yml")
     assert f"dot came to `{phase}` on its way to 6.12.107 (from 6.12.94): no answer." in known
     assert true in still
     assert false not in still
@@ -87,7 +85,7 @@ def test_who_stands_before_a_host_that_stopped_reads_what_is_true_and_what_to_ty
 
 @pytest.mark.parametrize("phase", [*PHASES, ""])
 def test_every_phase_has_something_that_is_still_true(phase: str) -> None:
-    still = stopped("dot", {"phase": phase}, "why", [], "x")[1]
+    still = stopped("dot", Record(phase), [], "x")[1]
     assert not still.startswith("Still true: .")
 
 
@@ -103,11 +101,11 @@ def test_a_report_gives_each_phase_its_seconds_and_names_who_is_left() -> None:
 
 
 def test_a_turn_that_failed_before_anything_was_changed_leaves_the_lock_to_others() -> None:
-    gated = {"phase": "failed", "failed_in": "gated", "target": "6.12.107", "before": "6.12.94", "why": "InstanceDown"}
-    lines = stopped("dot", gated, "", ["alice"], "roll")
+    gated = Record("failed", failed_in="gated", target="6.12.107", before="6.12.94", why="InstanceDown")
+    lines = stopped("dot", gated, ["alice"], "roll")
     assert lines[1] == (
         "Still true: nothing was changed on it, and everybody serves. Not touched: alice. The fleet's lock is free."
     )
     assert lines[-1] == "Again, when that is put right:     roll"
     assert not any("go_back" in line for line in lines)
-    assert "stays until" in stopped("dot", {**gated, "failed_in": "silenced"}, "", ["alice"], "roll")[1]
+    assert "stays until" in stopped("dot", replace(gated, failed_in="silenced"), ["alice"], "roll")[1]
