@@ -14,7 +14,6 @@ The runs of both sides alternate, because this machine is shared: a ratio of nei
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bin.lab import SITE, STATE
-from bin.programs import ROOT, fail, run, say
+from bin.programs import ROOT, as_root, fail, run, say
 
 ROUNDS = 3
 EDGE = "esme"
@@ -118,10 +117,7 @@ def wrk(address_of_name: str, url: str) -> float:
     hosts = STATE / "hosts"
     hosts.write_text(f"{address_of_name} {NAME}\n")
     load = f"mount --bind {hosts} /etc/hosts && exec wrk -t1 -c16 -d{LOAD_SECONDS}s {url}"
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
-    done = subprocess.run(
-        [*as_root, "unshare", "--mount", "sh", "-c", load], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(as_root("unshare", "--mount", "sh", "-c", load), capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         fail(done.stdout)
     match = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)

@@ -108,26 +108,14 @@ def stop_on_signals() -> None:
         signal.signal(number, stop_with_everything)
 
 
+def as_root(*command: str) -> list[str]:
+    """Return a command as it is run by root, who owns the lab's hosts."""
+    return [*command] if os.geteuid() == 0 else ["sudo", *command]
+
+
 def podman(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run podman as root, who owns the lab's hosts."""
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
-    return subprocess.run([*as_root, "podman", *arguments], input=stdin, capture_output=True, text=True, check=False)
-
-
-def listed(*arguments: str) -> list[str]:
-    """Return the words that a listing of podman prints."""
-    done = podman(*arguments)
-    if done.returncode != 0:
-        fail(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.split()
-
-
-def remove_hosts(*labels: str) -> int:
-    """Remove the hosts that carry all of these labels; return how many there were."""
-    filters = [word for label in labels for word in ("--filter", f"label={label}")]
-    if hosts := listed("ps", "--all", "--quiet", *filters):
-        listed("rm", "--force", "--time", "0", *hosts)
-    return len(hosts)
+    """Run podman as root."""
+    return subprocess.run(as_root("podman", *arguments), input=stdin, capture_output=True, text=True, check=False)
 
 
 class HostError(Exception):
@@ -140,6 +128,22 @@ def must(*arguments: str) -> str:
     if done.returncode != 0:
         raise HostError(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def listed(*arguments: str) -> list[str]:
+    """Return the words that a listing of podman prints."""
+    try:
+        return must(*arguments).split()
+    except HostError as error:
+        fail(str(error))
+
+
+def remove_hosts(*labels: str) -> int:
+    """Remove the hosts that carry all of these labels; return how many there were."""
+    filters = [word for label in labels for word in ("--filter", f"label={label}")]
+    if hosts := listed("ps", "--all", "--quiet", *filters):
+        listed("rm", "--force", "--time", "0", *hosts)
+    return len(hosts)
 
 
 def start_host(container: str) -> None:

@@ -82,6 +82,10 @@ class Site:
         """Return the hosts of a group and of its children."""
         return [host for host, features in self.features.items() if group in features]
 
+    def container(self, host: str) -> str:
+        """Return the name of the container that is a host."""
+        return f"upstairs-{self.name}-{host}"
+
     def address(self, host: str) -> str:
         """Return the address of a host, from the file that gives it."""
         text = (INVENTORY / "host_vars" / f"{host}.yml").read_text()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from typing import Any
 from bin.programs import (
     ROOT,
     HostError,
+    as_root,
     fail,
     listed,
     must,
@@ -69,7 +69,7 @@ class Vm:
     @property
     def container(self) -> str:
         """Return the container whose place it takes."""
-        return f"upstairs-{self.site.name}-{self.host}"
+        return self.site.container(self.host)
 
     @property
     def name(self) -> str:
@@ -82,8 +82,7 @@ class Vm:
         podman("rm", "--force", "--time", "0", self.name)
         self._create(image, kernels)
         pipe = 'podman export "$1" | podman start --attach --interactive "$2"'
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
-        argv = [*as_root, "bash", "-o", "pipefail", "-c", pipe, "bash", self.container, self.name]
+        argv = as_root("bash", "-o", "pipefail", "-c", pipe, "bash", self.container, self.name)
         made = run(f"{self.site.name}-vm-{self.host}", argv)
         if made.status != 0:
             raise HostError(f"{self.host}: its files do not become a disk:\n{tail(made.output, 40)}")
@@ -197,9 +196,8 @@ def until(question: Callable[[], Boot | None], what: str, seconds: float) -> Boo
 
 def create(site: Site, name: str, image: str, command: str, *options: str) -> None:
     """Create a container that belongs to a lab and holds the programs of molecule/shared/vm."""
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
     labels = ["--label", f"upstairs.lab={site.name}", "--label", f"upstairs.root={ROOT}"]
-    argv = [*as_root, "env", f"CONTAINERS_CONF={site.state}/containers.conf", "podman", "create", "--name", name]
+    argv = as_root("env", f"CONTAINERS_CONF={site.state}/containers.conf", "podman", "create", "--name", name)
     made = subprocess.run(
         [*argv, *labels, "--ulimit", "host", *options, image, command], capture_output=True, text=True, check=False
     )
@@ -217,9 +215,7 @@ class Vms:
     @cached_property
     def image(self) -> str:
         """Return the image that machines are made in and run in, made now if need be: what hosts are made of, and QEMU."""
-        host = podman(
-            "inspect", "--format", "{{.Image}}", f"upstairs-{self.site.name}-{next(iter(self.site.features))}"
-        )
+        host = podman("inspect", "--format", "{{.Image}}", self.site.container(next(iter(self.site.features))))
         if host.returncode != 0:
             raise HostError(f"the lab {self.site.name} has no hosts: run `make lab` first")
         base = host.stdout.strip()
@@ -233,8 +229,7 @@ class Vms:
         name = f"upstairs-{self.site.name}-vm-image"
         podman("rm", "--force", "--time", "0", name)
         create(self.site, name, base, "/vm/prepare.sh", "--network", "host", "--cap-add", "SYS_ADMIN")
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
-        made = run(f"{self.site.name}-vm-image", [*as_root, "podman", "start", "--attach", name])
+        made = run(f"{self.site.name}-vm-image", as_root("podman", "start", "--attach", name))
         if made.status != 0:
             raise HostError(f"the image of the virtual machines is not made:\n{tail(made.output, 40)}")
         must("commit", "--quiet", name, image)
@@ -267,7 +262,7 @@ class Vms:
         hosts = self.here()
         remove_hosts(f"upstairs.lab={self.site.name}", "upstairs.vm")
         for host in hosts:
-            start_host(Vm(self.site, host).container)
+            start_host(self.site.container(host))
             say(f"{host} is a container again")
 
 

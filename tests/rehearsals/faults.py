@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bin.programs import podman, start_host
+from bin.programs import as_root, podman, start_host
 from bin.vms import Vms
 from tests.visitors import Site
 
@@ -42,21 +41,16 @@ class Faults:
     site: Site
     _mend: dict[str, Callable[[], None]] = field(default_factory=dict)
 
-    def container(self, host: str) -> str:
-        """Return the name of the container that is this host."""
-        return f"upstairs-{self.site.name}-{host}"
-
     def on(self, host: str, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command on a host as root, past its network, and return how it ended."""
-        return podman("exec", "--interactive", self.container(host), *command, stdin=stdin)
+        return podman("exec", "--interactive", self.site.container(host), *command, stdin=stdin)
 
     def start_on(self, host: str, file: Path, user: str, *command: str, stdin: str = "") -> Program:
         """Start a program on a host that says what it finds, and tell it by standard input what is nobody else's to read."""
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w") as said:
             process = subprocess.Popen(
-                [*as_root, "podman", "exec", "--interactive", "--user", user, self.container(host), *command],
+                as_root("podman", "exec", "--interactive", "--user", user, self.site.container(host), *command),
                 stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -70,7 +64,8 @@ class Faults:
         """Remember how to mend something that a story changes by itself."""
         self._mend[name] = mend
 
-    def _do(self, host: str, *command: str, stdin: str = "") -> str:
+    def do(self, host: str, *command: str, stdin: str = "") -> str:
+        """Run a command on a host as root, and insist that it ends well."""
         done = self.on(host, *command, stdin=stdin)
         assert done.returncode == 0, f"{host}: {' '.join(command)}: {done.stderr}"
         return done.stdout
@@ -78,29 +73,29 @@ class Faults:
     def lose_host(self, host: str) -> None:
         """Take the power from a host."""
         self._mend[host] = lambda: self.start_host(host)
-        done = podman("kill", self.container(host))
+        done = podman("kill", self.site.container(host))
         assert done.returncode == 0, done.stderr
 
     def start_host(self, host: str) -> None:
         """Give a host its power back and wait until it has booted."""
-        start_host(self.container(host))
+        start_host(self.site.container(host))
 
     def stop(self, host: str, unit: str) -> None:
         """Stop a unit."""
         self._mend[f"{unit} on {host}"] = lambda: self.start(host, unit)
-        self._do(host, "systemctl", "stop", unit)
+        self.do(host, "systemctl", "stop", unit)
 
     def start(self, host: str, unit: str) -> None:
         """Start a unit."""
-        self._do(host, "systemctl", "start", unit)
+        self.do(host, "systemctl", "start", unit)
 
     def restart(self, host: str, unit: str) -> None:
         """Restart the units of this name that run."""
-        self._do(host, "systemctl", "restart", unit)
+        self.do(host, "systemctl", "restart", unit)
 
     def kill(self, host: str, *pids: str) -> None:
         """Kill processes on a host without a word."""
-        self._do(host, "kill", "-9", *pids)
+        self.do(host, "kill", "-9", *pids)
 
     def cut_off(self, host: str, network: str) -> None:
         """Drop all that goes between a host and a network."""
@@ -109,11 +104,11 @@ class Faults:
             f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; ip {end} {network} drop; }}"
             for hook, end in (("input", "saddr"), ("output", "daddr"))
         )
-        self._do(host, "nft", "-f", "-", stdin=f"table {TABLE} {{\n{chains}\n}}\n")
+        self.do(host, "nft", "-f", "-", stdin=f"table {TABLE} {{\n{chains}\n}}\n")
 
     def reconnect(self, host: str) -> None:
         """Undo every cut of a host."""
-        self._do(host, "nft", f"destroy table {TABLE}")
+        self.do(host, "nft", f"destroy table {TABLE}")
 
     def mend(self, *names: str) -> None:
         """Mend these faults, or all; the last one first. One that cannot be mended does not keep the others, and may be tried again."""
@@ -132,7 +127,7 @@ class Faults:
         """Mend what a rehearsal left that was killed: machines in hosts' places, hosts without power, networks that are cut."""
         Vms(self.site).down()
         for host in self.site.features:
-            if podman("inspect", "--format", "{{.State.Running}}", self.container(host)).stdout.strip() == "false":
+            if podman("inspect", "--format", "{{.State.Running}}", self.site.container(host)).stdout.strip() == "false":
                 self.start_host(host)
             else:
                 self.reconnect(host)

@@ -58,28 +58,23 @@ class Kernels:
         tree = base64.b64encode(file.read_bytes()).decode()
         for host in hosts:
             self._write(host, BOOT, (ROOT / "tests" / "boot_tree.py").read_text())
-            self._do(host, "sh", "-c", PLANT, stdin=tree)
+            self.faults.do(host, "sh", "-c", PLANT, stdin=tree)
             self._write(host, f"/etc/systemd/system/{UNIT}", SERVICE)
-            self._do(host, "systemctl", "enable", "--quiet", UNIT)
+            self.faults.do(host, "systemctl", "enable", "--quiet", UNIT)
 
     def remove(self) -> None:
         """Leave the hosts as they were, containers without a kernel of their own, and nobody who remembers another one."""
         forget(self.faults, "ledger/kernel_roll/", "ledger/kernel_denied/", LOCK)
         for host in self.site.features:
-            self._do(
+            self.faults.do(
                 host,
                 "sh",
                 "-c",
                 f"systemctl disable --quiet {UNIT} 2>/dev/null; rm -rf {TREE} {BOOT} /etc/systemd/system/{UNIT}",
             )
 
-    def _do(self, host: str, *command: str, stdin: str = "") -> str:
-        done = self.faults.on(host, *command, stdin=stdin)
-        assert done.returncode == 0, f"{host}: {command[0]}: {done.stderr}"
-        return done.stdout
-
     def _write(self, host: str, path: str, text: str) -> None:
-        self._do(host, "sh", "-c", f"cat > {path}", stdin=text)
+        self.faults.do(host, "sh", "-c", f"cat > {path}", stdin=text)
 
     def booted(self) -> dict[str, list[str]]:
         """Return the releases that each host has booted since its tree was planted."""
@@ -92,9 +87,9 @@ class Kernels:
     def _give_power(self) -> None:
         while not self._over.wait(1):
             for host in self.site.features:
-                state = podman("inspect", "--format", "{{.State.Status}}", self.faults.container(host)).stdout.strip()
+                state = podman("inspect", "--format", "{{.State.Status}}", self.site.container(host)).stdout.strip()
                 if state == "exited" and host not in self.dead:
-                    podman("start", self.faults.container(host))
+                    podman("start", self.site.container(host))
 
     def __enter__(self) -> Self:
         self._power.start()
