@@ -12,6 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import pytest
@@ -123,12 +124,19 @@ def faults(site: Site, left_as_found: None) -> Iterator[Faults]:
     planted.mend()
 
 
-@pytest.fixture
-def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Crowd]:
-    """Visitors who come while the story goes on; its row is in the table, whether or not the story went well."""
-    story = request.node.name.removeprefix("test_")
-    with Crowd(site, story) as visitors:
+@contextmanager
+def told(visitors: Crowd) -> Iterator[Crowd]:
+    """Let visitors come while the block goes on, and tell what they saw: their row is in the table."""
+    with visitors:
         yield visitors
     posts = [answer for answer in visitors.answers if answer.uuid]
     print(f"half of the posts within {percentile(posts, 0.5):.2f} s, 99 of 100 within {percentile(posts, 0.99):.2f} s")
-    ROWS.append(row(story.replace("_", " "), visitors.answers, visitors.books, visitors.fault, visitors.mended))
+    story = visitors.story.replace("_", " ")
+    ROWS.append(row(story, visitors.answers, visitors.books, visitors.fault, visitors.mended))
+
+
+@pytest.fixture
+def crowd(request: pytest.FixtureRequest, site: Site, left_as_found: None) -> Iterator[Crowd]:
+    """Visitors who come while the story goes on; its row is in the table, whether or not the story went well."""
+    with told(Crowd(site, request.node.name.removeprefix("test_"))) as visitors:
+        yield visitors

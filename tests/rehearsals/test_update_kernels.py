@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from bin.programs import tail
-from tests.rehearsals.answers import percentile, row
-from tests.rehearsals.conftest import ROWS, Operate
+from tests.rehearsals.answers import percentile
+from tests.rehearsals.conftest import Operate, told
 from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.kernels import Kernels, new_once
@@ -44,9 +44,8 @@ def followers(site: Site, faults: Faults) -> Iterator[Crowd]:
     """People who come by the instance's own name: an edge that boots is met by nobody who does as the name says."""
     stage = Stage(faults, "social")
     stage.set_up(site.edges)
-    with Crowd(site, "new_kernels_for_the_whole_site", READS, POSTS, name=SOCIAL) as visitors:
+    with told(Crowd(site, "new_kernels_for_the_whole_site", READS, POSTS, name=SOCIAL)) as visitors:
         yield visitors
-    ROWS.append(row("new kernels for the whole site", visitors.answers, visitors.books))
 
 
 def words_of(output: str) -> str:
