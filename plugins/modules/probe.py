@@ -33,10 +33,6 @@ options:
     description: Seconds in which all answers must become good; V(0) asks once.
     type: float
     default: 0
-  timeout:
-    description: Seconds for one answer. A play says more with C(module_defaults) where hosts are slow.
-    type: float
-    default: 5
   checks:
     description: The questions, each with exactly one of O(checks[].unit), O(checks[].listen), O(checks[].http), O(checks[].command).
     type: list
@@ -52,8 +48,9 @@ options:
         type: bool
         default: true
       timeout:
-        description: Seconds for one answer, if it is not O(timeout).
+        description: Seconds for one answer.
         type: float
+        default: 5
       unit:
         description: A systemd unit that must be active.
         type: str
@@ -171,7 +168,7 @@ HTTP: dict[str, Any] = {
 CHECK: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "required": {"type": "bool", "default": True},
-    "timeout": {"type": "float"},
+    "timeout": {"type": "float", "default": 5.0},
     "unit": {"type": "str"},
     "enabled": {"type": "bool", "default": True},
     "listen": {"type": "str"},
@@ -183,7 +180,6 @@ CHECK: dict[str, Any] = {
 }
 SPEC: dict[str, Any] = {
     "within": {"type": "float", "default": 0.0},
-    "timeout": {"type": "float", "default": 5.0},
     "checks": {
         "type": "list",
         "elements": "dict",
@@ -327,10 +323,7 @@ class Quiet(AnsibleModule):  # type: ignore[misc]
 def main() -> None:
     """Ask, wait, and tell."""
     module = Quiet(argument_spec=SPEC, supports_check_mode=True)
-    usual = module.params["timeout"]
-    asked: list[Check] = [
-        {**one, "timeout": usual if one["timeout"] is None else one["timeout"]} for one in module.params["checks"]
-    ]
+    asked = module.params["checks"]
     unaskable = faults(asked)
     if unaskable:
         module.fail_json(msg="; ".join(unaskable))
