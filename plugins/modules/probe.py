@@ -48,9 +48,9 @@ options:
         type: bool
         default: true
       timeout:
-        description: Seconds for one answer.
+        description: Seconds for one answer; if it is not said, 5, or an eighth of O(within) where that is longer, because whoever waits
+          longer for a host knows it to be slow.
         type: float
-        default: 5
       unit:
         description: A systemd unit that must be active.
         type: str
@@ -155,6 +155,7 @@ waited:
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 2.0
+USUAL_TIMEOUT = 5.0
 KINDS = ["unit", "listen", "http", "command"]
 HTTP: dict[str, Any] = {
     "url": {"type": "str", "required": True},
@@ -168,7 +169,7 @@ HTTP: dict[str, Any] = {
 CHECK: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "required": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 5.0},
+    "timeout": {"type": "float"},
     "unit": {"type": "str"},
     "enabled": {"type": "bool", "default": True},
     "listen": {"type": "str"},
@@ -289,6 +290,18 @@ def ask_all(asked: list[Check], longest: float | None) -> dict[str, Finding]:
     return answers
 
 
+def patient(asked: list[Check], within: float) -> list[Check]:
+    """Return the questions, each with the seconds that its answer may take."""
+    return [
+        {**check, "timeout": usual_timeout(within) if check["timeout"] is None else check["timeout"]} for check in asked
+    ]
+
+
+def usual_timeout(within: float) -> float:
+    """Return the seconds that one answer may take of which nobody says how long it does."""
+    return max(USUAL_TIMEOUT, within / 8)
+
+
 def ask_until(asked: list[Check], within: float) -> tuple[dict[str, Finding], float]:
     """Ask until in one round all required answers are good, or the time is up; return the last round and the seconds spent."""
     required = [check["name"] for check in asked if check["required"]]
@@ -301,7 +314,8 @@ def ask_until(asked: list[Check], within: float) -> tuple[dict[str, Finding], fl
             break
         time.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
-        findings = ask_all(asked, max(1.0, left))
+        # Not less than what is usual, or the last round calls those false that were only slow.
+        findings = ask_all(asked, max(usual_timeout(within), left))
     return findings, time.monotonic() - start
 
 
@@ -323,11 +337,12 @@ class Quiet(AnsibleModule):  # type: ignore[misc]
 def main() -> None:
     """Ask, wait, and tell."""
     module = Quiet(argument_spec=SPEC, supports_check_mode=True)
-    asked = module.params["checks"]
+    within = module.params["within"]
+    asked = patient(module.params["checks"], within)
     unaskable = faults(asked)
     if unaskable:
         module.fail_json(msg="; ".join(unaskable))
-    findings, waited = ask_until(asked, module.params["within"])
+    findings, waited = ask_until(asked, within)
     result = {
         "changed": False,
         "answers": {name: {"ok": found.ok, "said": found.said} for name, found in findings.items()},

@@ -97,12 +97,12 @@ class Stage:
             found |= {(name, line[1], line[4]) for line in lines if line[3:4] == ["A"]}
         return found
 
-    def set_up(self, addresses: Sequence[str]) -> None:
+    def set_up(self, addresses: Sequence[str], ttl: int = TTL) -> None:
         """Let the read name lead to these edges, and its names be put back when the story is over, however it ends."""
         self.faults.also(f"split {self.id}", self._put_back)
         # An edge that left and rejoined in another story has left a record of where the name led: who reads it sees a stranger's hand here.
         forget(self.faults, self._record)
-        self.lead(addresses, TTL)
+        self.lead(addresses, ttl)
 
     def _put_back(self) -> None:
         # What a story that failed in the middle left: its move, who was out, and the lock of its run.

@@ -118,3 +118,21 @@ def test_a_question_that_breaks_is_a_bad_answer(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(systemd, "observe", breaks)
     monkeypatch.setattr(systemd, "journal", lambda unit: "")
     assert "could not be asked: no bus" in run({"name": "It runs", "unit": "a.service"})["msg"]
+
+
+@pytest.mark.parametrize(("within", "usual"), [(0, 5), (30, 5), (240, 30)])
+def test_one_answer_may_take_five_seconds_or_longer_where_the_host_is_known_to_be_slow(
+    within: float, usual: float
+) -> None:
+    asked = probe.patient([{"name": "A", "timeout": None}, {"name": "B", "timeout": 0.5}], within)
+    assert [check["timeout"] for check in asked] == [usual, 0.5]
+
+
+def test_whoever_is_slow_is_not_called_false_because_the_time_of_another_is_up(run: Run) -> None:
+    told = run(
+        {"name": "Never", "command": ["false"]},
+        {"name": "Slow", "command": ["sleep", "1.5"]},
+        within=2,
+    )
+    assert told["answers"]["Slow"]["ok"], told
+    assert not told["answers"]["Never"]["ok"]
