@@ -90,15 +90,14 @@ def sound_ground(site: Site) -> None:
         )
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def left_as_found(request: pytest.FixtureRequest, site: Site, sound_ground: None) -> Iterator[None]:
     yield
-    told = [one for one in request.session.items if one.path == request.path]
-    if all(story.get_closest_marker("changes_nothing") for story in told):
+    if all(story.get_closest_marker("changes_nothing") for story in request.session.items):
         return
-    # Once for all stories of a file: it is half a minute of both cores, and each story asks by itself for what it needs.
+    # Once for all stories: it is half a minute of both cores, and each story asks by itself for what it needs.
     found = site.playbook("rehearsal-after", "playbooks/verify-fleet.yml")
-    assert found.status == 0, f"{request.path.name} did not leave the lab as it found it:\n{tail(found.output, 40)}"
+    assert found.status == 0, f"the stories did not leave the lab as they found it:\n{tail(found.output, 40)}"
 
 
 @pytest.fixture(scope="module")

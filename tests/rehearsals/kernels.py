@@ -42,8 +42,6 @@ class Kernels:
     """The kernels of all hosts, the newer one installed and not booted; use as a context manager, which gives power to hosts that stop."""
 
     faults: Faults
-    # Hosts that stay without power when they have stopped.
-    dead: set[str] = field(default_factory=set)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -88,7 +86,7 @@ class Kernels:
         while not self._over.wait(1):
             for host in self.site.features:
                 state = podman("inspect", "--format", "{{.State.Status}}", self.site.container(host)).stdout.strip()
-                if state == "exited" and host not in self.dead:
+                if state == "exited":
                     podman("start", self.site.container(host))
 
     def __enter__(self) -> Self:
