@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from bin.vms import Vm
 from tests.rehearsals.faults import Faults
 
-# Debian's packages of kernels call these in order; by its name this one is the last.
-HOOK = "/etc/kernel/postinst.d/zzz-planted"
+# Debian's packages of kernels call these in order, and end where one fails; by its name this one is the first.
+HOOK = "/etc/kernel/postinst.d/aaa-planted"
 PANIC = "/etc/initramfs-tools/scripts/init-top/planted"
 FILLER = "/boot/planted"
 
@@ -82,18 +82,20 @@ class KernelFaults(Faults):
 
     def no_initrd(self, host: str, release: str) -> None:
         """Let a kernel have no initial file system, whose making went wrong without a word."""
-        self.also(f"initrd of {host}", lambda: self._make_initrd(host, release))
-        self._hook(host, f'rm -f "/boot/initrd.img-{release}"')
-        self.do(host, HOOK)
+        image, aside = f"/boot/initrd.img-{release}", "/var/tmp/planted-initrd"
+        self.also(f"initrd of {host}", lambda: self._move(host, aside, image))
+        self._move(host, image, aside)
 
-    def _make_initrd(self, host: str, release: str) -> None:
-        self.do(host, "rm", "-f", HOOK)
-        self.do(host, "sh", "-ec", f"[ ! -e /boot/vmlinuz-{release} ] || update-initramfs -c -k {release}")
+    def _move(self, host: str, old: str, new: str) -> None:
+        self.do(host, "mv", old, new)
 
-    def half_configure(self, host: str) -> None:
-        """Let the kernel that is installed next stay half configured."""
+    def half_configure(self, host: str, release: str) -> None:
+        """Let the package of a kernel be half configured: something that it called has failed."""
+        package = f"linux-image-{release}"
         self.also(f"hook of {host}", lambda: self._configure(host))
-        self._hook(host, "exit 1")
+        self._write(host, HOOK, "#!/bin/sh\nexit 1\n")
+        failed = self.on(host, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg-reconfigure", package)
+        assert failed.returncode != 0, f"{host}: {package} is configured: {failed.stderr}"
 
     def _configure(self, host: str) -> None:
         self.do(host, "rm", "-f", HOOK)
@@ -136,9 +138,6 @@ class KernelFaults(Faults):
         self.do(host, "rm", "-f", place)
         self.do(host, "systemctl", "daemon-reload")
         self.do(host, "systemctl", "restart", unit)
-
-    def _hook(self, host: str, body: str) -> None:
-        self._write(host, HOOK, f"#!/bin/sh\n{body}\n")
 
     def _write(self, host: str, path: str, text: str, mode: str = "0755") -> None:
         """Write a file that is on the disk when this returns."""

@@ -120,6 +120,7 @@ def serving(machines: Machines) -> None:
 def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, edge: Boot) -> None:
     new = machines.newest(EDGE)
     machines.faults.hold(NEXT)
+    machines.faults.half_configure(EDGE, new)
     machines.faults.no_initrd(EDGE, new)
     machines.faults.fill_boot(EDGE)
     refused = roll(*typed(EDGE, NEXT))
@@ -129,6 +130,7 @@ def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, e
         "Nothing was begun",
         f"/boot/initrd.img-{new} is missing",
         "/boot has 0 MiB free",
+        f"linux-image-{new} is not wholly installed (dpkg says iF)",
         "linux-image-cloud-amd64 is held",
     )
     assert machines.boot(EDGE) == edge
