@@ -39,6 +39,10 @@ class Operate(Protocol):
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
+        "markers",
+        "by_hand: takes so long that `make test` does without it; `make rehearse` tells it, and `make rehearse-<story>`",
+    )
+    config.addinivalue_line(
         "markers", "changes_nothing: the site is not touched, so there is nothing to verify after it"
     )
 
