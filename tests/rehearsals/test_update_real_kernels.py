@@ -8,6 +8,7 @@ The logic of a roll is rehearsed with containers (test_update_kernels.py), on al
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -211,6 +212,9 @@ def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(
 ) -> None:
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in SERVING}
     with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
+        # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
+        crowd.until_well(600, calm=20)
+        begun = time.monotonic()
         rolled = roll(*typed(*SERVING))
         assert rolled.status == 0, tail(rolled.output, 80)
         for host, old in before.items():
@@ -218,4 +222,5 @@ def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(
             assert now.release == new != old.release
             assert machines.booted_since(host, old) == [now.id]
         assert str(crowd.judge(240)) == "all is well"
-        assert not crowd.failures, crowd.failures[:5]
+        failures = [answer for answer in crowd.failures if answer.sent >= begun]
+        assert not failures, failures[:5]
