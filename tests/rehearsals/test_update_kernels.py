@@ -19,11 +19,11 @@ from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.kernels import Kernels, new_once
 from tests.rehearsals.operation import Operation
+from tests.rehearsals.rolling import PLAYBOOK, words_of
 from tests.rehearsals.stage import Stage
 from tests.rehearsals.tier import Tier, until
 from tests.visitors import SOCIAL, Site
 
-PLAYBOOK = "update-kernels.yml"
 # Seconds for all hosts on a machine that has other things to do, and in which is seen what is usual.
 PATIENCE = 1800
 BEFORE = 20
@@ -47,11 +47,6 @@ def followers(site: Site, faults: Faults) -> Iterator[Crowd]:
     stage.set_up(site.edges)
     with told(Crowd(site, "new_kernels_for_the_whole_site", READS, POSTS, name=SOCIAL)) as visitors:
         yield visitors
-
-
-def words_of(output: str) -> str:
-    """Return what was said, however it was broken into lines."""
-    return " ".join(output.split())
 
 
 def reboots(output: str) -> float:

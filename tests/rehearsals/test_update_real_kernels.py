@@ -1,97 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New kernels that really are booted: two web hosts and a replica of the database are virtual machines, and one more is where
-kernels go wrong. That one begins each story with the disk that it had at first.
+"""New kernels that really are booted, and go wrong: two hosts are virtual machines, and each story begins with one as it was at first.
 
 The logic of a roll is rehearsed with containers (test_update_kernels.py), on all hosts and within minutes.
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from bin.programs import Outcome, tail
+from bin.programs import tail
 from bin.vms import Boot
-from tests.rehearsals.conftest import told
-from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.faults import Faults
 from tests.rehearsals.machines import Machines
-from tests.rehearsals.operation import Operation
-from tests.rehearsals.stage import TRANSIT, Stage, declared, edited
-from tests.rehearsals.tier import Tier
+from tests.rehearsals.rolling import lent, roll, says, typed
+from tests.rehearsals.stage import TRANSIT, Stage
 from tests.visitors import Site
 
-PLAYBOOK = "update-kernels.yml"
-# An edge boots soonest, and does least by itself: to each story it is as it was when it had first booted, and the other one is who would
-# come after it. A replica is asked all the time by those who want to know who leads, and Rails needs minutes to start: they become
-# machines for the last story alone.
-EDGE, NEXT, REPLICA, WEB = "slappy", "esme", "dot", ("yakko", "wakko")
-# Where there is the old kernel alone, the new one's package is installed by the roll itself.
-VMS = {EDGE: "both", NEXT: "old"}
-SERVING = {**dict.fromkeys(WEB, "both"), REPLICA: "old"}
-# Seconds for one roll of all of them.
-PATIENCE = 3000
-# An emulated processor takes ten to twenty times as long for everything.
-SLOWLY = {
-    "base_verify_within": 240,
-    "haproxy_verify_within": 240,
-    "web_verify_within": 240,
-    "sidekiq_verify_within": 240,
-    "streaming_verify_within": 240,
-    "pgbouncer_verify_within": 240,
-    "postgres_healthy_within": 240,
-    "nameserver_healthy_within": 240,
-    "web_start_seconds": 1500,
-    "sidekiq_start_seconds": 1500,
-    "streaming_start_seconds": 300,
-    "kernel_update_reboot_within": 900,
-    "kernel_update_waves": [],
-    "kernel_update_bake_time": 4,
-    "kernel_update_checks": 1,
-}
-# Visitors per second: fewer than on containers, because the two of three web hosts that they come to are emulated.
-READS, POSTS = 1.0, 0.2
-
-
-def typed(*only: str, **more: object) -> tuple[str, ...]:
-    """Return what an operator types to roll these hosts, whom nobody knows by name for long."""
-    split = edited(declared("social"), Site.of_environment().edges, TRANSIT)
-    return ("-e", json.dumps({**SLOWLY, **split, "only": ",".join(only), **more}))
-
-
-def roll(*arguments: str) -> Outcome:
-    """Roll kernels to the end, and show what went well too: a plan is no change and no failure."""
-    with Operation(Site.of_environment(), PLAYBOOK, arguments, "real", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
-        return rolling.wait(PATIENCE)
-
-
-def words_of(run: Outcome) -> str:
-    """Return what was said, however it was broken into lines."""
-    return " ".join(run.output.split())
-
-
-def says(run: Outcome, *wanted: str) -> None:
-    """Insist that a run that stopped says all of this."""
-    said = words_of(run)
-    missing = [words for words in wanted if words not in said]
-    assert not missing, f"not said: {missing}\n{tail(run.output, 60)}"
+# An edge boots soonest, and does least by itself. A replica is asked all the time by those who want to know who leads, and Rails needs minutes.
+EDGE, NEXT = "slappy", "esme"
 
 
 @pytest.fixture(scope="module")
 def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
-    """Some hosts are virtual machines while these stories go on."""
-    tier, lent = Tier(site), Machines(site)
-    try:
-        lent.forget_rolls()
-        lent.become(VMS)
-        yield lent
-    finally:
-        lent.leave()
-        lent.forget_rolls()
-        tier.all_follow(tier.leader())
+    # Where there is the old kernel alone, the new one's package is installed by the roll itself.
+    with lent(site, {EDGE: "both", NEXT: "old"}) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +44,6 @@ def edge(short_lived: None, machines: Machines) -> Iterator[Boot]:
     machines.forget_rolls()
     yield machines.fresh(EDGE)
     machines.forget_rolls()
-
-
-@pytest.fixture
-def serving(machines: Machines) -> None:
-    """Web hosts and a replica are machines, behind edges that are not."""
-    machines.leave()
-    machines.become(SERVING)
 
 
 def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, edge: Boot) -> None:
@@ -204,23 +132,3 @@ def test_real_kernels_whose_host_comes_up_open_or_ill_keep_it_out(machines: Mach
     assert machines.boot(EDGE) == booted
     assert machines.is_out(EDGE)
     assert machines.lock()
-
-
-@pytest.mark.by_hand
-def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(
-    site: Site, machines: Machines, serving: None
-) -> None:
-    new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in SERVING}
-    with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
-        # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
-        crowd.until_well(600, calm=20)
-        begun = time.monotonic()
-        rolled = roll(*typed(*SERVING))
-        assert rolled.status == 0, tail(rolled.output, 80)
-        for host, old in before.items():
-            now = machines.boot(host)
-            assert now.release == new != old.release
-            assert machines.booted_since(host, old) == [now.id]
-        assert str(crowd.judge(240)) == "all is well"
-        failures = [answer for answer in crowd.failures if answer.sent >= begun]
-        assert not failures, failures[:5]

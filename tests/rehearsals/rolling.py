@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A roll of kernels on hosts that are virtual machines: what is typed, what it says, and how the machines come and go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from bin.programs import Outcome, tail
+from tests.rehearsals.machines import Machines
+from tests.rehearsals.operation import Operation
+from tests.rehearsals.stage import TRANSIT, declared, edited
+from tests.rehearsals.tier import Tier
+from tests.visitors import Site
+
+PLAYBOOK = "update-kernels.yml"
+# Seconds for one roll of all of them.
+PATIENCE = 3000
+# An emulated processor takes ten to twenty times as long for everything.
+SLOWLY = {
+    "base_verify_within": 240,
+    "haproxy_verify_within": 240,
+    "web_verify_within": 240,
+    "sidekiq_verify_within": 240,
+    "streaming_verify_within": 240,
+    "pgbouncer_verify_within": 240,
+    "postgres_healthy_within": 240,
+    "nameserver_healthy_within": 240,
+    "web_start_seconds": 1500,
+    "sidekiq_start_seconds": 1500,
+    "streaming_start_seconds": 300,
+    "kernel_update_reboot_within": 900,
+    "kernel_update_waves": [],
+    "kernel_update_bake_time": 4,
+    "kernel_update_checks": 1,
+}
+
+
+@contextmanager
+def lent(site: Site, hosts: Mapping[str, str]) -> Iterator[Machines]:
+    """Let hosts be virtual machines while the block goes on, each with the old kernel or with both, and know nothing of any roll."""
+    tier, machines = Tier(site), Machines(site)
+    try:
+        machines.forget_rolls()
+        machines.become(hosts)
+        yield machines
+    finally:
+        machines.leave()
+        machines.forget_rolls()
+        tier.all_follow(tier.leader())
+
+
+def typed(*only: str, **more: object) -> tuple[str, ...]:
+    """Return what an operator types to roll these hosts, whom nobody knows by name for long."""
+    split = edited(declared("social"), Site.of_environment().edges, TRANSIT)
+    return ("-e", json.dumps({**SLOWLY, **split, "only": ",".join(only), **more}))
+
+
+def roll(*arguments: str) -> Outcome:
+    """Roll kernels to the end, and show what went well too: a plan is no change and no failure."""
+    with Operation(Site.of_environment(), PLAYBOOK, arguments, "real", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
+        return rolling.wait(PATIENCE)
+
+
+def words_of(output: str) -> str:
+    """Return what was said, however it was broken into lines."""
+    return " ".join(output.split())
+
+
+def says(run: Outcome, *wanted: str) -> None:
+    """Insist that a run says all of this."""
+    said = words_of(run.output)
+    missing = [words for words in wanted if words not in said]
+    assert not missing, f"not said: {missing}\n{tail(run.output, 60)}"
