@@ -18,7 +18,8 @@ from tests.rehearsals.rolling import lent, roll, says, typed
 from tests.rehearsals.stage import TRANSIT, Stage
 from tests.visitors import Site
 
-# An edge boots soonest, and does least by itself. A replica is asked all the time by those who want to know who leads, and Rails needs minutes.
+# An edge boots soonest, and does least by itself: a replica is asked all the time by those who want to know who leads, and Rails needs
+# minutes to start.
 EDGE, NEXT = "slappy", "esme"
 
 
