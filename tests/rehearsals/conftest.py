@@ -37,16 +37,6 @@ class Operate(Protocol):
     def __call__(self, playbook: str, *arguments: str) -> Outcome: ...
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers",
-        "by_hand: takes so long that `make test` does without it; `make rehearse` tells it, and `make rehearse-<story>`",
-    )
-    config.addinivalue_line(
-        "markers", "changes_nothing: the site is not touched, so there is nothing to verify after it"
-    )
-
-
 def pytest_sessionstart() -> None:
     """Let a termination end like Ctrl-C does: what was broken is mended."""
 
