@@ -65,7 +65,9 @@ def test_the_whole_site_gets_a_new_kernel_and_nobody_notices(
         other = operate(PLAYBOOK, *kernels.arguments(leader))
         rolled = roll.wait(PATIENCE)
     assert other.status != 0
-    assert "The fleet's lock is held" in words_of(other.output), tail(other.output, 40)
+    # By the lock, or already by its plan, where the first host's record was there before it looked.
+    refused = ("The fleet's lock is held", "Nothing was begun")
+    assert any(words in words_of(other.output) for words in refused), tail(other.output, 40)
     assert rolled.status == 0, tail(rolled.output, 80)
     assert new_once(kernels.booted(), *site.features), kernels.booted()
     order = re.findall(r"One after the other: ([\w, ]+)", words_of(rolled.output))[0].split(", ")
