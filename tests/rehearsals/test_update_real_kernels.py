@@ -30,9 +30,9 @@ def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def short_lived(site: Site, left_as_found: None) -> Iterator[None]:
-    """Nobody comes by the name that an edge leaves, so nobody has to be waited for."""
+@pytest.fixture
+def short_lived(site: Site, machines: Machines) -> Iterator[None]:
+    """Nobody comes by the name that an edge leaves, so nobody has to be waited for; and no story begins with an edge that is out of it."""
     planted = Faults(site)
     Stage(planted, "social").set_up(site.edges, TRANSIT)
     yield
