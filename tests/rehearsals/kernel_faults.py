@@ -38,7 +38,7 @@ sync
 
 @dataclass
 class KernelFaults(Faults):
-    """Faults for hosts of which some are virtual machines: those are reached over SSH, and lose their power by their own button."""
+    """Faults for hosts of which some are virtual machines: those are reached over SSH, and have a power button of their own."""
 
     vms: Mapping[str, Vm] = field(default_factory=dict)
 
@@ -47,14 +47,6 @@ class KernelFaults(Faults):
         if host in self.vms:
             return self.vms[host].on(*command, stdin=stdin)
         return super().on(host, *command, stdin=stdin)
-
-    def lose_host(self, host: str) -> None:
-        """Take the power from a host."""
-        if host not in self.vms:
-            super().lose_host(host)
-            return
-        self.also(host, lambda: self.start_host(host))
-        self.vms[host].lose_power()
 
     def start_host(self, host: str) -> None:
         """Give a host its power back, if it has none, and wait until it has booted."""
