@@ -15,6 +15,7 @@ from typing import Any, Self
 from bin.programs import ROOT, Outcome, fail, run
 
 INVENTORY = ROOT / "inventories" / "lab"
+SCENARIOS = ROOT / "molecule"
 NETS = {"lab": "10.44", "test": "10.45"}
 # The recap and what changed are for people; every task that found nothing to do is for the log of a verbose run.
 QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "no", "ANSIBLE_NOCOLOR": "1"}
@@ -22,9 +23,11 @@ QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "no", "ANSIBLE_NOCOLOR": "1"}
 
 @dataclass(frozen=True)
 class Site:
-    """The lab that people keep (``lab``) or the one that the tests make (``test``)."""
+    """The lab that people keep (``lab``) or the one that the tests make (``test``): its site, or the hosts of one scenario."""
 
     name: str
+    # The last of them has the hosts.
+    inventories: tuple[Path, ...] = (INVENTORY,)
 
     @classmethod
     def of_environment(cls) -> Self:
@@ -33,6 +36,15 @@ class Site:
         if name not in NETS:
             fail(f"UPSTAIRS_LAB is {name!r}: say {' or '.join(NETS)}")
         return cls(name)
+
+    @classmethod
+    def of_scenario(cls, scenario: str) -> Self:
+        """Return the hosts of a Molecule scenario in that lab."""
+        return cls(cls.of_environment().name, tuple(SCENARIOS / name / "inventory" for name in ("shared", scenario)))
+
+    @property
+    def _chosen(self) -> list[str | Path]:
+        return [word for inventory in self.inventories for word in ("-i", inventory)]
 
     @property
     def net(self) -> str:
@@ -53,7 +65,7 @@ class Site:
     def _tree(self) -> dict[str, Any]:
         """Return the inventory as Ansible reads it; once, because asking takes a second."""
         asked = subprocess.run(
-            ["ansible-inventory", "-i", str(INVENTORY), "--list"],
+            ["ansible-inventory", *self._chosen, "--list"],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -88,10 +100,10 @@ class Site:
 
     def address(self, host: str) -> str:
         """Return the address of a host, from the file that gives it."""
-        text = (INVENTORY / "host_vars" / f"{host}.yml").read_text()
-        match = re.search(r"lab_net }}(\.[\d.]+)", text)
+        file = self.inventories[-1] / "host_vars" / f"{host}.yml"
+        match = re.search(r"lab_net }}(\.[\d.]+)", file.read_text())
         if match is None:
-            fail(f"inventories/lab/host_vars/{host}.yml gives no address")
+            fail(f"{file.relative_to(ROOT)} gives no address")
         return self.net + match[1]
 
     @cached_property
@@ -112,7 +124,7 @@ class Site:
 
     def command(self, path: str, *arguments: str) -> list[str | Path]:
         """Return how one playbook is run against the lab."""
-        return ["ansible-playbook", "-i", INVENTORY, ROOT / path, *arguments]
+        return ["ansible-playbook", *self._chosen, ROOT / path, *arguments]
 
     def playbook(self, log: str, path: str, *arguments: str, show: bool = False) -> Outcome:
         """Run one playbook against the lab; its output is in .cache/logs too."""

@@ -33,7 +33,6 @@ from bin.programs import (
     listed,
     must,
     podman,
-    remove_hosts,
     run,
     say,
     start_host,
@@ -154,8 +153,10 @@ class Vm:
     def on(self, *command: str, stdin: str = "", seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine as root and return how it ended: with 255 where nobody answered."""
         # A connection that is shared does not know of a reboot.
-        words = ["-F", str(self.site.state / "ssh_config"), "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
-        argv = ["ssh", *words, "-o", "ServerAliveInterval=15", self.host, f"sudo -- {shlex.join(command)}"]
+        words = ["-F", "none", "-o", "ControlPath=none", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15"]
+        keys = {"IdentityFile": "id_ed25519", "UserKnownHostsFile": f"known_hosts/{self.host}"}
+        words += [word for name, path in keys.items() for word in ("-o", f"{name}={self.site.state / path}")]
+        argv = ["ssh", *words, f"ops@{self.site.address(self.host)}", f"sudo -- {shlex.join(command)}"]
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
 
     def boot(self) -> Boot | None:
@@ -253,15 +254,15 @@ class Vms:
         return found
 
     def here(self) -> list[str]:
-        """Return the hosts that are virtual machines now, or were when somebody was killed."""
+        """Return the hosts that are virtual machines now, or were when somebody was killed; a lab's scenarios have others."""
         mine = ["--filter", f"label=upstairs.lab={self.site.name}", "--filter", "label=upstairs.vm"]
-        return listed("ps", "--all", *mine, "--format", '{{index .Labels "upstairs.vm"}}')
+        hosts = listed("ps", "--all", *mine, "--format", '{{index .Labels "upstairs.vm"}}')
+        return [host for host in hosts if host in self.site.features]
 
     def down(self) -> None:
         """Remove the machines and start the containers whose place they took."""
-        hosts = self.here()
-        remove_hosts(f"upstairs.lab={self.site.name}", "upstairs.vm")
-        for host in hosts:
+        for host in self.here():
+            must("rm", "--force", "--time", "0", Vm(self.site, host).name)
             start_host(self.site.container(host))
             say(f"{host} is a container again")
 

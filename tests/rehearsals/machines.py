@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from bin.vms import Boot, Vm, Vms
 from tests.rehearsals.kernel_faults import KernelFaults
 from tests.rehearsals.records import LOCK, forget
-from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
 META = "linux-image-cloud-amd64"
@@ -29,7 +29,6 @@ class Machines:
 
     def become(self, hosts: Mapping[str, str]) -> None:
         """Put machines in the place of hosts, each with the old kernel or with both."""
-        assert Tier(self.site).leader() not in hosts, "the primary would be stopped to be made a machine"
         self.vms.update(Vms(self.site).up(hosts))
 
     def leave(self) -> None:
@@ -37,11 +36,16 @@ class Machines:
         Vms(self.site).down()
         self.vms.clear()
 
-    def fresh(self, host: str) -> Boot:
-        """Let a machine be as it was at first, with nothing wrong, and return its boot."""
+    def fresh(self, *hosts: str) -> list[Boot]:
+        """Let machines be as they were at first, with nothing wrong, and return their boots."""
         self.faults = KernelFaults(self.site, vms=self.vms)
-        self.vms[host].anew()
-        return self.vms[host].wait()
+
+        def one(host: str) -> Boot:
+            self.vms[host].anew()
+            return self.vms[host].wait()
+
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            return list(pool.map(one, hosts))
 
     def boot(self, host: str) -> Boot:
         """Return the boot that a machine is in."""

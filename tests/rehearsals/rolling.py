@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from bin.programs import Outcome, tail
 from tests.rehearsals.machines import Machines
 from tests.rehearsals.operation import Operation
-from tests.rehearsals.stage import TRANSIT, declared, edited
-from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
 PLAYBOOK = "update-kernels.yml"
@@ -40,7 +38,7 @@ SLOWLY = {
 @contextmanager
 def lent(site: Site, hosts: Mapping[str, str]) -> Iterator[Machines]:
     """Let hosts be virtual machines while the block goes on, each with the old kernel or with both, and know nothing of any roll."""
-    tier, machines = Tier(site), Machines(site)
+    machines = Machines(site)
     try:
         machines.forget_rolls()
         machines.become(hosts)
@@ -48,18 +46,16 @@ def lent(site: Site, hosts: Mapping[str, str]) -> Iterator[Machines]:
     finally:
         machines.leave()
         machines.forget_rolls()
-        tier.all_follow(tier.leader())
 
 
 def typed(*only: str, **more: object) -> tuple[str, ...]:
-    """Return what an operator types to roll these hosts, whom nobody knows by name for long."""
-    split = edited(declared("social"), Site.of_environment().edges, TRANSIT)
-    return ("-e", json.dumps({**SLOWLY, **split, "only": ",".join(only), **more}))
+    """Return what an operator types to roll these hosts."""
+    return ("-e", json.dumps({**SLOWLY, "only": ",".join(only), **more}))
 
 
-def roll(*arguments: str) -> Outcome:
+def roll(site: Site, *arguments: str) -> Outcome:
     """Roll kernels to the end, and show what went well too: a plan is no change and no failure."""
-    with Operation(Site.of_environment(), PLAYBOOK, arguments, "real", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
+    with Operation(site, PLAYBOOK, arguments, "real", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
         return rolling.wait(PATIENCE)
 
 

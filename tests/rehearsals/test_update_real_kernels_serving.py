@@ -13,6 +13,7 @@ from tests.rehearsals.conftest import told
 from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.machines import Machines
 from tests.rehearsals.rolling import lent, roll, typed
+from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
 REPLICA = "dot"
@@ -24,8 +25,11 @@ READS, POSTS = 1.0, 0.2
 
 @pytest.fixture(scope="module")
 def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
+    tier = Tier(site)
+    assert tier.leader() not in HOSTS, "the primary would be stopped to be made a machine"
     with lent(site, HOSTS) as found:
         yield found
+    tier.all_follow(tier.leader())
 
 
 @pytest.mark.by_hand
@@ -35,7 +39,7 @@ def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(site: S
         # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
         crowd.until_well(600, calm=20)
         begun = time.monotonic()
-        rolled = roll(*typed(*HOSTS))
+        rolled = roll(site, *typed(*HOSTS))
         assert rolled.status == 0, tail(rolled.output, 80)
         for host, old in before.items():
             now = machines.boot(host)

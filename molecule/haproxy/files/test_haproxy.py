@@ -47,11 +47,16 @@ def who(port: int) -> str:
         return say(connection)
 
 
+class Waited(AssertionError):
+    """An answer came as late as if it had been waited for, which a busy machine looks like as well."""
+
+
 def at_once(port: int) -> str:
     """Return who answers; it must be known long before the wait for a primary would be over."""
     began = time.monotonic()
     answer = who(port)
-    assert time.monotonic() - began < WAIT / 2, "it waited"
+    if time.monotonic() - began > WAIT / 2:
+        raise Waited(f"{answer or 'nobody'} after {time.monotonic() - began:.1f} s")
     return answer
 
 
@@ -220,7 +225,8 @@ def a_new_connection_waits_for_the_primary_to_come_and_no_longer() -> None:
         until(write="alice", read="bob")
         began = time.monotonic()
         assert early.recv(100).decode().strip() == "alice bouncer"
-        assert time.monotonic() - began < WAIT / 2, "it waited on although the primary was there"
+        if time.monotonic() - began > WAIT / 2:
+            raise Waited("although the primary was there")
 
 
 def who_is_out_is_asked_more_often_than_who_is_in() -> None:
@@ -303,11 +309,27 @@ PROMISES: list[Callable[[], None]] = [
 ]
 
 
-def main() -> None:
+def as_at_first() -> None:
     claim(alice="primary", bob="replica", carol="")
     until(write="alice", read="bob")
+
+
+def judge(promise: Callable[[], None]) -> None:
+    """See that a promise is kept. Who waits always does; a machine that was busy elsewhere is asked up to twice more."""
+    for _ in range(2):
+        try:
+            promise()
+        except Waited:
+            as_at_first()
+        else:
+            return
+    promise()
+
+
+def main() -> None:
+    as_at_first()
     for promise in PROMISES:
-        promise()
+        judge(promise)
         print(promise.__name__.replace("_", " "))
 
 

@@ -12,7 +12,8 @@ identity() {
   printf '%s\n' "$VM_HOST" > "$1/etc/hostname"
   printf '127.0.0.1 localhost\n%s %s\n' "${VM_ADDRESS%/*}" "$VM_HOST" > "$1/etc/hosts"
   rm -f "$1/etc/resolv.conf"
-  printf 'nameserver %s\n' $VM_DNS > "$1/etc/resolv.conf"
+  # A scenario's hosts ask whom this container asks.
+  if [ -n "$VM_DNS" ]; then printf 'nameserver %s\n' $VM_DNS; else cat /etc/resolv.conf; fi > "$1/etc/resolv.conf"
   rm -rf "$1/srv/app.git"
   mv $vm/app.git "$1/srv/app.git"
   printf '[Match]\nMACAddress=%s\n[Network]\nAddress=%s\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' \
@@ -51,6 +52,8 @@ build() {
     rm -f "$tree/boot/"*-"$new"
   else
     mv "$tree/boot/grub/grub.cfg.both" "$tree/boot/grub/grub.cfg"
+    # To make it here would take a minute of the emulated processor.
+    cp $vm/panics "$tree/var/tmp/planted-panics"
     # It has not been booted since the newest came.
     grub_entry="gnulinux-advanced-$root_uuid>gnulinux-$old-advanced-$root_uuid"
     inside "$tree" grub-editenv /boot/grub/grubenv set "next_entry=$grub_entry"

@@ -32,6 +32,13 @@ quiet inside $vm/tree apt-get install -q -y --no-install-recommends --download-o
 quiet inside $vm/tree apt-get install -q -y --no-install-recommends --download-only "linux-image-cloud-amd64=$old_version"
 say "install both"
 install_into $vm/tree "linux-image-cloud-amd64=$new_version" "linux-image-$old" grub-pc initramfs-tools zstd e2fsprogs
+say "an initial file system in which the newest kernel panics"
+panics=$vm/tree/etc/initramfs-tools/scripts/init-top/planted
+printf '#!/bin/sh\n[ "$1" != prereqs ] || exit 0\n[ "$(uname -r)" != "%s" ] || echo c > /proc/sysrq-trigger\n' "$new" > $panics
+chmod 0755 $panics
+quiet inside $vm/tree mkinitramfs -o /panics "$new"
+mv $vm/tree/panics $vm/panics
+rm $panics
 unmounted $vm/tree
 settings $vm/tree
 

@@ -190,12 +190,18 @@ def aim(facts: Facts, wanted: str = "") -> Target | None:
         return offered or (Target(wanted, there.version, there.name) if there else None)
     if offers:
         return offers[0]
-    needed = NEEDED.search(facts.meta.depends) if facts.meta else None
-    if needed is None:
+    found = NEEDED.search(facts.meta.depends) if facts.meta else None
+    if found is None:
         return None
-    release = Package(needed[1], "", "").release
+    release = Package(found[1], "", "").release
     there = installed.get(release)
-    return Target(release, there.version if there else needed[2], needed[1], installed=there is not None)
+    return Target(release, there.version if there else found[2], found[1], installed=there is not None)
+
+
+def needed(meta: Package) -> str:
+    """Return the name of the kernel's package that a meta package brings; "" if it names none."""
+    found = NEEDED.search(meta.depends)
+    return found[1] if found else ""
 
 
 def _offers(facts: Facts) -> list[Package]:

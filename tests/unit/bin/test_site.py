@@ -25,6 +25,17 @@ def test_both_labs_are_the_same_but_for_their_network() -> None:
     assert Site("lab").controller == "10.44.0.1"
 
 
+def test_the_hosts_of_a_scenario_are_in_the_same_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSTAIRS_LAB", "test")
+    site = Site.of_scenario("kernel_update_machines")
+    assert site.hosts("edge") == ["machine-2", "machine-3"]
+    assert site.edges == ["10.45.45.12", "10.45.45.13"]
+    assert [str(word).rsplit("/", 2)[-2] for word in site.command("x.yml")[2:5:2]] == [
+        "shared",
+        "kernel_update_machines",
+    ]
+
+
 def test_the_inventory_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site("lab")
     assert site.hosts("etcd")

@@ -123,3 +123,15 @@ def test_a_lab_without_hosts_is_said_to_have_none(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(vms, "podman", lambda *a: subprocess.CompletedProcess(a, 125, "", "no such object"))
     with pytest.raises(HostError, match="the lab test has no hosts: run `make lab` first"):
         Vms(Site("test")).up({"slappy": "old"})
+
+
+def test_machines_of_a_scenario_are_not_the_sites_to_take_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    removed, started = list[str](), list[str]()
+    monkeypatch.setattr(vms, "listed", lambda *_: ["machine-2", "slappy"])
+    monkeypatch.setattr(vms, "must", lambda *words: removed.append(words[-1]))
+    monkeypatch.setattr(vms, "start_host", started.append)
+    monkeypatch.setenv("UPSTAIRS_LAB", "test")
+    Vms(Site("test")).down()
+    assert (removed, started) == (["upstairs-test-slappy-vm"], ["upstairs-test-slappy"])
+    Vms(Site.of_scenario("kernel_update_machines")).down()
+    assert removed[1:] == [f"{started[1]}-vm"] == ["upstairs-test-machine-2-vm"]

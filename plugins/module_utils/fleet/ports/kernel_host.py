@@ -7,12 +7,12 @@ import errno
 import lzma
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..bootloader import Device, Loader, mount_of, of_grub, of_systemd_boot, unwritable
-from ..kernel import LIVEPATCH_TAINT, PREFIX, Facts, Files, Package, flavour, parse_packages
+from ..kernel import LIVEPATCH_TAINT, PREFIX, Facts, Files, Package, flavour, needed, parse_packages
 from .commands import found, run
 from .whole import write_whole
 
@@ -24,6 +24,7 @@ VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 CONFIG, GRUBENV = "boot/grub/grub.cfg", "boot/grub/grubenv"
 SIGNED = b"~Module signature appended~\n"
+CANDIDATE = re.compile(r"^  Candidate: (\S+)$", re.MULTILINE)
 LISTERS = ("lsinitramfs", "lsinitrd")
 WITHIN = 120.0
 
@@ -54,7 +55,7 @@ class Host:
             uptime=self._uptime(),
             container=container,
             packages=packages,
-            simulation=self._simulation(meta.name) if meta and not container else "",
+            simulation=self._simulation(meta, packages) if meta and not container else "",
             livepatched=self._livepatched(),
             secure_boot=self._read_bytes(SECURE_BOOT)[4:5] == b"\x01",
             dkms_in_use=tuple(sorted(self._dkms_in_use(release))),
@@ -197,15 +198,24 @@ class Host:
             self.troubles.append("dpkg-query answered what cannot be read")
             return ()
 
-    def _simulation(self, meta: str) -> str:
+    def _simulation(self, meta: Package, packages: Collection[Package]) -> str:
         if not self.real:
             return self.text(SIMULATION)
+        if meta.version == self._candidate(meta.name) and needed(meta) in {
+            one.name for one in packages if one.installed
+        }:
+            return ""
         # No lock: somebody who installs meanwhile is no reason to know nothing.
-        answer = run(["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", meta], WITHIN)
+        answer = run(["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", meta.name], WITHIN)
         if answer.rc != 0:
-            self.troubles.append(f"apt-get -s install {meta} said: {answer.output[-400:]}")
+            self.troubles.append(f"apt-get -s install {meta.name} said: {answer.output[-400:]}")
             return ""
         return answer.stdout
+
+    def _candidate(self, package: str) -> str:
+        """Return the version that apt would bring. To ask costs a fiftieth of a simulation, and each host is asked nine times in a roll."""
+        found = CANDIDATE.search(run(["apt-cache", "policy", package], WITHIN).stdout)
+        return found[1] if found else ""
 
     def _livepatched(self) -> bool:
         taint = self.text("proc/sys/kernel/tainted").strip()

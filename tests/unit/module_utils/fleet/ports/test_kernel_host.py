@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import lzma
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from plugins.module_utils.fleet.kernel import aim
+from plugins.module_utils.fleet.kernel import Package, aim
 from plugins.module_utils.fleet.ports import kernel_host
 from plugins.module_utils.fleet.ports.commands import Answer
 from plugins.module_utils.fleet.ports.kernel_host import GRUBENV, SECURE_BOOT, SIGNED, VENDOR, Host
@@ -110,18 +111,41 @@ def test_what_the_archive_has_is_read_from_the_tree(tree: KernelTree) -> None:
     assert (target.version, target.installed) == ("6.12.120-1", False)
 
 
-def test_of_a_real_host_apt_is_asked_and_its_failure_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+IMAGE = Package("linux-image-6.12.9+deb13-amd64", "6.12.9-1", "ii ")
+META = Package("linux-image-amd64", "6.12.9-1", "ii ", f"{IMAGE.name} (= 6.12.9-1)")
+POLICY = "linux-image-amd64:\n  Installed: 6.12.9-1\n  Candidate: {}\n  Version table:\n"
+SIMULATE = ["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", "linux-image-amd64"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "packages", "simulated"),
+    [
+        (POLICY.format("6.12.9-1"), (META, IMAGE), False),
+        (POLICY.format("6.12.10-1"), (META, IMAGE), True),
+        (POLICY.format("6.12.9-1"), (META,), True),
+        (POLICY.format("6.12.9-1"), (META, replace(IMAGE, status="iF ")), True),
+        ("", (META, IMAGE), True),
+    ],
+)
+def test_of_a_real_host_apt_is_asked_what_it_would_do_where_it_would_do_anything(
+    monkeypatch: pytest.MonkeyPatch, policy: str, packages: tuple[Package, ...], simulated: bool
+) -> None:
     asked = []
 
     def run(argv: list[str], within: float) -> Answer:
         asked.append(argv)
-        return Answer(100, stderr="E: Unmet dependencies")
+        return Answer(0, stdout=policy if argv[0] == "apt-cache" else "Inst")
 
     monkeypatch.setattr(kernel_host, "run", run)
+    assert Host(Path("/"))._simulation(META, packages) == ("Inst" if simulated else "")
+    assert (SIMULATE in asked) == simulated
+
+
+def test_a_simulation_that_fails_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_host, "run", lambda *_: Answer(100, stderr="E: Unmet dependencies"))
     host = Host(Path("/"))
-    assert host._simulation("linux-image-amd64") == ""
+    assert host._simulation(META, ()) == ""
     assert "Unmet dependencies" in host.troubles[0]
-    assert asked == [["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", "linux-image-amd64"]]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New kernels that really are booted, and go wrong: two hosts are virtual machines, and each story begins with one as it was at first.
 
-The logic of a roll is rehearsed with containers (test_update_kernels.py), on all hosts and within minutes.
+The hosts are those of the scenario kernel_update_machines, which runs this. The logic of a roll is rehearsed with containers
+(test_update_kernels.py), on all hosts of the lab and within minutes.
 """
 
 from __future__ import annotations
@@ -12,39 +13,25 @@ import pytest
 
 from bin.programs import tail
 from bin.vms import Boot
-from tests.rehearsals.faults import Faults
 from tests.rehearsals.machines import Machines
 from tests.rehearsals.rolling import lent, roll, says, typed
-from tests.rehearsals.stage import TRANSIT, Stage
 from tests.visitors import Site
 
-# An edge boots soonest, and does least by itself: a replica is asked all the time by those who want to know who leads, and Rails needs
-# minutes to start.
-EDGE, NEXT = "slappy", "esme"
+EDGE, NEXT = "machine-2", "machine-3"
 
 
 @pytest.fixture(scope="module")
-def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
+def machines() -> Iterator[Machines]:
     # Where there is the old kernel alone, the new one's package is installed by the roll itself.
-    with lent(site, {EDGE: "both", NEXT: "old"}) as found:
+    with lent(Site.of_scenario("kernel_update_machines"), {EDGE: "both", NEXT: "old"}) as found:
         yield found
 
 
 @pytest.fixture
-def short_lived(site: Site, machines: Machines) -> Iterator[None]:
-    """Nobody comes by the name that an edge leaves, so nobody has to be waited for; and no story begins with an edge that is out of it."""
-    planted = Faults(site)
-    Stage(planted, "social").set_up(site.edges, TRANSIT)
-    yield
-    planted.mend()
-
-
-@pytest.fixture
-def edge(short_lived: None, machines: Machines) -> Iterator[Boot]:
+def edge(machines: Machines) -> Iterator[Boot]:
     """Return the boot of an edge with which nothing is wrong, as with the next one, and of whose roll nothing is known."""
     machines.forget_rolls()
-    machines.fresh(NEXT)
-    yield machines.fresh(EDGE)
+    yield machines.fresh(EDGE, NEXT)[0]
     machines.forget_rolls()
 
 
@@ -53,7 +40,7 @@ def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, e
     machines.faults.no_initrd(EDGE, new)
     machines.faults.fill_boot(EDGE)
     machines.faults.half_configure(NEXT, edge.release)
-    refused = roll(*typed(EDGE, NEXT))
+    refused = roll(machines.site, *typed(EDGE, NEXT))
     assert refused.status != 0
     says(
         refused,
@@ -65,7 +52,7 @@ def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, e
     assert machines.boot(EDGE) == edge
     machines.fresh(NEXT)
     machines.faults.hold(NEXT)
-    held = roll(*typed(NEXT))
+    held = roll(machines.site, *typed(NEXT))
     assert held.status == 0, tail(held.output, 60)
     says(held, "linux-image-cloud-amd64 is held", "Nothing to do")
 
@@ -73,7 +60,7 @@ def test_real_kernels_that_could_not_be_booted_are_refused(machines: Machines, e
 def test_real_kernels_that_panic_leave_the_host_on_the_old_one_and_out(machines: Machines, edge: Boot) -> None:
     new, others = machines.newest(EDGE), machines.others(EDGE)
     machines.faults.panic(EDGE, new)
-    stopped = roll(*typed(EDGE, NEXT, kernel_update_canary=EDGE))
+    stopped = roll(machines.site, *typed(EDGE, NEXT, kernel_update_canary=EDGE))
     assert stopped.status != 0
     says(
         stopped,
@@ -87,7 +74,7 @@ def test_real_kernels_that_panic_leave_the_host_on_the_old_one_and_out(machines:
     assert now.id != edge.id
     assert machines.is_out(EDGE)
     # Nobody else is led into it.
-    denied = roll(*typed(NEXT, give_up=EDGE))
+    denied = roll(machines.site, *typed(NEXT, give_up=EDGE))
     says(denied, "is denied")
     assert machines.others(EDGE) == others
 
@@ -95,7 +82,7 @@ def test_real_kernels_that_panic_leave_the_host_on_the_old_one_and_out(machines:
 def test_real_kernels_on_a_host_that_never_returns_stop_the_roll(machines: Machines, edge: Boot) -> None:
     first, others, new = machines.boot(NEXT), machines.others(NEXT), machines.newest(NEXT)
     machines.faults.never_return(NEXT)
-    stopped = roll(*typed(NEXT, EDGE, kernel_update_canary=NEXT, kernel_update_reboot_within=60))
+    stopped = roll(machines.site, *typed(NEXT, EDGE, kernel_update_canary=NEXT, kernel_update_reboot_within=60))
     assert stopped.status != 0
     says(
         stopped,
@@ -112,7 +99,7 @@ def test_real_kernels_on_a_host_that_never_returns_stop_the_roll(machines: Machi
     back = machines.boot(NEXT)
     assert back.release == new != first.release
     assert machines.is_out(NEXT)
-    again = roll(*typed(NEXT))
+    again = roll(machines.site, *typed(NEXT))
     assert again.status == 0, tail(again.output, 80)
     assert machines.booted_since(NEXT, first) == [back.id]
     assert machines.serves(NEXT)
@@ -123,14 +110,14 @@ def test_real_kernels_whose_host_comes_up_open_or_ill_keep_it_out(machines: Mach
     new = machines.newest(EDGE)
     machines.faults.break_unit(EDGE, "nginx.service", new)
     machines.faults.forget_firewall(EDGE)
-    bare = roll(*typed(EDGE, base_verify_within=60))
+    bare = roll(machines.site, *typed(EDGE, base_verify_within=60))
     assert bare.status != 0
     says(bare, "The firewall is loaded and starts at boot: nftables.service is inactive", f"{EDGE} came to `booted`")
     booted = machines.boot(EDGE)
     assert booted.release == new
     assert machines.is_out(EDGE)
     machines.faults.mend(f"firewall of {EDGE}")
-    ill = roll(*typed(EDGE))
+    ill = roll(machines.site, *typed(EDGE))
     assert ill.status != 0
     says(ill, "nginx.service", f"{EDGE} came to `rejoined`")
     assert machines.boot(EDGE) == booted
