@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
 TAIL_LINES = 120
 _print_lock = threading.Lock()
+# Nothing more begins: what is stopped makes room for what would come next.
+stopped = threading.Event()
 # Process groups of the programs that run now. Each program leads one, so that all it started can be stopped with it.
 _running: set[int] = set()
 
@@ -96,6 +98,7 @@ def run(
 
 def stop_with_everything(number: int, _frame: object) -> NoReturn:
     """On a signal: stop what runs, with all that it started, then leave by an exception, so that what was made is removed."""
+    stopped.set()
     for group in list(_running):
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)

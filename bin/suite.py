@@ -36,6 +36,7 @@ from bin.programs import (
     run,
     say,
     stop_on_signals,
+    stopped,
     tail,
 )
 
@@ -81,8 +82,8 @@ class Tally:
         return good
 
     def do(self, name: str, step: Callable[[], Outcome]) -> bool:
-        """Do a step and print its line; return whether it passed."""
-        return self.add(name, step())
+        """Do a step and print its line; return whether it passed. None begins once the run is stopped."""
+        return not stopped.is_set() and self.add(name, step())
 
     def close(self, start: float) -> None:
         """Print the closing lines and leave with the status that they mean: once more why, because hours of output lie between."""

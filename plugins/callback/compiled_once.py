@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -62,15 +63,20 @@ class Compiled:
         return code
 
 
+class Expected(threading.local):
+    """The expression that this thread compiles: it reaches the compiler as a tree, which has no text any more."""
+
+    bucket: Bucket | None = None
+
+
 def install(compiled: Compiled, cls: type[jinja2.Environment] = jinja2.Environment) -> Callable[[], None]:
     """Let all environments of this process, and of those that it starts, ask first; return what undoes that."""
     compile_source, compile_expression = cls.compile, cls.compile_expression
-    # An expression reaches the compiler as a tree, which has no text any more.
-    expected: list[Bucket] = []
+    expected = Expected()
 
     def compile(self: jinja2.Environment, source: Any, *args: Any, **more: Any) -> Any:
-        if expected and isinstance(source, jinja2.nodes.Template):
-            return compiled.keep(expected.pop(), compile_source(self, source, *args, **more))
+        if expected.bucket and isinstance(source, jinja2.nodes.Template):
+            return compiled.keep(expected.bucket, compile_source(self, source, *args, **more))
         bucket = None if any(args) or any(more.values()) else compiled.bucket(self, "template", source)
         if bucket is None:
             return compile_source(self, source, *args, **more)
@@ -83,11 +89,11 @@ def install(compiled: Compiled, cls: type[jinja2.Environment] = jinja2.Environme
         if bucket.code:
             template = self.template_class.from_code(self, bucket.code, self.make_globals(None))
             return TemplateExpression(template, undefined_to_none)
-        expected.append(bucket)
+        expected.bucket = bucket
         try:
             return compile_expression(self, source, undefined_to_none)
         finally:
-            expected.clear()
+            expected.bucket = None
 
     cls.compile, cls.compile_expression = compile, expression  # type: ignore[method-assign]
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 import pytest
 
 from bin import suite
-from bin.programs import Outcome
+from bin.programs import Outcome, stop_with_everything, stopped
 from bin.suite import LANES, Tally, beside, lanes
 
 
@@ -33,6 +33,20 @@ def test_what_has_not_begun_never_begins_when_the_run_is_stopped() -> None:
     with pytest.raises(SystemExit):
         submit_and_stop()
     assert begun == list(range(LANES))
+
+
+def test_neither_does_what_would_take_the_place_of_something_that_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = list[str]()
+    tally, step = Tally(), lambda: begun.append("step") or Outcome(0, 0.0, "")  # type: ignore[func-returns-value]
+    monkeypatch.setattr("bin.programs._running", set())
+    with pytest.raises(SystemExit):
+        stop_with_everything(15, None)
+    try:
+        assert not tally.do("one", step)
+    finally:
+        stopped.clear()
+    assert not begun
+    assert tally.do("one", step)
 
 
 @pytest.fixture
