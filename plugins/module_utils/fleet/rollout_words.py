@@ -11,6 +11,8 @@ from .rollout import PHASES, Host, Plan, Record, Row
 
 # Ansible folds a line behind its 80th column, at single spaces: what has some stands in front, and the rest has none.
 HEAD = ("turn", "wave", "host", "site", "verdict", "why here", "kernel", "roles")
+# Characters of a reason in the table. A longer one stands below it, or one host that is ill makes all lines twice as wide as a screen.
+SHORT = 40
 # What is true from a phase on, for whoever stands before a host that stopped there.
 TRUE_FROM = (
     ("planned", "nothing was changed on it"),
@@ -45,7 +47,7 @@ def _cells(turn: int, row: Row) -> tuple[str, ...]:
         host.name,
         host.site or "-",
         verdict,
-        row.why,
+        row.why if len(row.why) <= SHORT else "see below",
         _kernel(host),
         ",".join(host.roles) or "-",
     )
@@ -64,6 +66,8 @@ def _kernel(host: Host) -> str:
 def narrate(plan: Plan, notes: Sequence[str]) -> list[str]:
     """Say what will be done, or why not."""
     lines = [*table(plan), *(f"Note: {note}." for note in notes)]
+    # What speaks against a host is refused in the same words.
+    lines += [f"{row.host.name}: {row.why}." for row in plan.rows if len(row.why) > SHORT and not row.vetoes]
     lines += [f"Refused: {refusal}." for refusal in plan.refusals]
     if plan.refusals:
         return [*lines, "Nothing is begun. Leave hosts out with -e only=..., or put right what is named."]

@@ -38,6 +38,18 @@ def test_a_plan_that_is_refused_says_why_and_that_nothing_is_begun() -> None:
     assert not any(line.startswith("One after the other") for line in lines)
 
 
+def test_a_long_reason_stands_below_the_table_and_is_said_once() -> None:
+    why = "linux-image-amd64 is held: no new kernel comes. apt-mark unhold linux-image-amd64 lets it"
+    held = replace(HOSTS[1], kernel=Kernel("held", "6.12.94", "6.12.107", reasons=(why,)))
+    lines = narrate(make_plan((HOSTS[0], held, HOSTS[2]), RULES, NOW), [])
+    assert max(map(len, lines[:4])) < 110
+    assert "see below" in lines[2]
+    assert [line for line in lines if why in line] == [f"dot: {why}."]
+    ill = replace(held, kernel=replace(held.kernel, state="blocked"))
+    said = narrate(make_plan((HOSTS[0], ill, HOSTS[2]), RULES, NOW), [])
+    assert [line.split(":")[0] for line in said if why in line] == ["Refused"]
+
+
 def test_nothing_to_do_is_said() -> None:
     assert narrate(make_plan(HOSTS[2:], RULES, NOW), [])[-1] == "Nothing to do."
 
