@@ -47,7 +47,7 @@ def _cells(turn: int, row: Row) -> tuple[str, ...]:
         host.name,
         host.site or "-",
         verdict,
-        row.why if len(row.why) <= SHORT else "see below",
+        row.why if len(row.why) <= SHORT else f"{host.kernel.state}: see below",
         _kernel(host),
         ",".join(host.roles) or "-",
     )

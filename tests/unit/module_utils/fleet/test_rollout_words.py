@@ -43,8 +43,8 @@ def test_a_long_reason_stands_below_the_table_and_is_said_once() -> None:
     held = replace(HOSTS[1], kernel=Kernel("held", "6.12.94", "6.12.107", reasons=(why,)))
     lines = narrate(make_plan((HOSTS[0], held, HOSTS[2]), RULES, NOW), [])
     assert max(map(len, lines[:4])) < 110
-    assert "see below" in lines[2]
-    assert [line for line in lines if why in line] == [f"dot: {why}."]
+    assert "  held: see below  " in lines[2]
+    assert [line for line in lines if why in line] == [f"dot: held; {why}."]
     ill = replace(held, kernel=replace(held.kernel, state="blocked"))
     said = narrate(make_plan((HOSTS[0], ill, HOSTS[2]), RULES, NOW), [])
     assert [line.split(":")[0] for line in said if why in line] == ["Refused"]
