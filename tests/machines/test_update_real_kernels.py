@@ -79,6 +79,7 @@ def test_real_kernels_that_panic_leave_the_host_on_the_old_one_and_out(machines:
     assert machines.others(EDGE) == others
 
 
+@pytest.mark.by_hand
 def test_real_kernels_on_a_host_that_never_returns_stop_the_roll(machines: Machines, edge: Boot) -> None:
     first, others, new = machines.boot(NEXT), machines.others(NEXT), machines.newest(NEXT)
     machines.faults.never_return(NEXT)
@@ -106,6 +107,7 @@ def test_real_kernels_on_a_host_that_never_returns_stop_the_roll(machines: Machi
     assert not machines.lock()
 
 
+@pytest.mark.by_hand
 def test_real_kernels_whose_host_comes_up_open_or_ill_keep_it_out(machines: Machines, edge: Boot) -> None:
     new = machines.newest(EDGE)
     machines.faults.break_unit(EDGE, "nginx.service", new)
