@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,7 +50,7 @@ class Compiled:
         if not isinstance(source, str) or "\\" in source:
             return None
         settings = [kind, type(environment).__qualname__, *(getattr(environment, name) for name in SETTINGS)]
-        named = hashlib.sha256(repr((settings, sorted(environment.extensions), str(source))).encode()).hexdigest()
+        named = repr((settings, sorted(environment.extensions), str(source)))
         return self._cache.get_bucket(environment, named, None, str(source))
 
     def keep(self, bucket: Bucket, code: CodeType) -> CodeType:

@@ -190,7 +190,7 @@ def aim(facts: Facts, wanted: str = "") -> Target | None:
         return offered or (Target(wanted, there.version, there.name) if there else None)
     if offers:
         return offers[0]
-    found = NEEDED.search(facts.meta.depends) if facts.meta else None
+    found = needed(facts.meta) if facts.meta else None
     if found is None:
         return None
     release = Package(found[1], "", "").release
@@ -198,10 +198,9 @@ def aim(facts: Facts, wanted: str = "") -> Target | None:
     return Target(release, there.version if there else found[2], found[1], installed=there is not None)
 
 
-def needed(meta: Package) -> str:
-    """Return the name of the kernel's package that a meta package brings; "" if it names none."""
-    found = NEEDED.search(meta.depends)
-    return found[1] if found else ""
+def needed(meta: Package) -> re.Match[str] | None:
+    """Return the kernel's package that a meta package brings, its name and its version; nothing if it names none."""
+    return NEEDED.search(meta.depends)
 
 
 def _offers(facts: Facts) -> list[Package]:
