@@ -201,9 +201,8 @@ class Host:
     def _simulation(self, meta: Package, packages: Collection[Package]) -> str:
         if not self.real:
             return self.text(SIMULATION)
-        if meta.version == self._candidate(meta.name) and needed(meta) in {
-            one.name for one in packages if one.installed
-        }:
+        image, there = needed(meta), {one.name for one in packages if one.installed}
+        if meta.version == self._candidate(meta.name) and image and image[1] in there:
             return ""
         # No lock: somebody who installs meanwhile is no reason to know nothing.
         answer = run(["apt-get", "--simulate", "-o", "Debug::NoLocking=1", "install", meta.name], WITHIN)
