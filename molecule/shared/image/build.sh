@@ -41,6 +41,8 @@ cp /etc/resolv.conf "$work/etc/resolv.conf"
   inside apt-get dist-upgrade -q -y
   inside apt-get clean
   if (($#)); then inside apt-get install -q -y --no-install-recommends --download-only "$@"; fi
+  install -m 0755 "$(dirname "$0")/known_packages.sh" "$work/usr/local/sbin/known_packages"
+  inside /usr/local/sbin/known_packages
 } > "$work.log" 2>&1 || { tail -20 "$work.log" >&2; exit 1; }
 rm -f "$work.log" "$work/etc/resolv.conf"
 
@@ -64,6 +66,12 @@ RemainAfterExit=yes
 WantedBy=multi-user.target
 EOF
 inside systemctl enable -q ssh-host-keys.service ssh.service
+# They run at each `systemctl daemon-reload`, and so several times for each package with a unit: half of what it costs, for disks, consoles
+# and resumes that these hosts do not have.
+install -d "$work/etc/systemd/system-generators"
+for name in debug gpt-auto hibernate-resume rc-local run ssh system-update tpm2; do
+  ln -s /dev/null "$work/etc/systemd/system-generators/systemd-$name-generator"
+done
 # The tiny app's repository is mounted from the controller and belongs to another user there.
 printf '[safe]\n\tdirectory = *\n' > "$work/etc/gitconfig"
 

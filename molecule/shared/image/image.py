@@ -31,7 +31,9 @@ NAME = "localhost/upstairs-host"
 def packages(root: Path) -> list[str]:
     """Return the packages of every variable that ends in ``_packages``, of the roles and of the lab."""
     found: set[str] = set()
-    for pattern in ("roles/*/vars/*.yml", "roles/*/defaults/*.yml", "inventories/lab/group_vars/**/*.yml"):
+    of_roles = ("roles/*/vars/*.yml", "roles/*/defaults/*.yml")
+    of_the_lab = ("inventories/lab/group_vars/**/*.yml", "molecule/shared/inventory/group_vars/**/*.yml")
+    for pattern in (*of_roles, *of_the_lab):
         for path in root.glob(pattern):
             variables: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
             for name, value in variables.items():
@@ -68,7 +70,8 @@ def main(root: Path) -> None:
         return
     script = root / "molecule/shared/image/build.sh"
     wanted = packages(root)
-    made_of = b"".join(path.read_bytes() for path in (script, script.with_name("remember_compiled.py")))
+    copied = ("remember_compiled.py", "known_packages.sh")
+    made_of = b"".join(path.read_bytes() for path in (script, *map(script.with_name, copied)))
     digest = hashlib.sha256(made_of + "\n".join(wanted).encode()).hexdigest()[:12]
     image = f"{NAME}:{digest}"
     with Path("/run/lock/upstairs-image").open("w") as lock:

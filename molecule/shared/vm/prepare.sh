@@ -67,3 +67,4 @@ mkdir $vm/boot
 debugfs -R "rdump / $vm/boot" "$vm/base.raw?offset=1048576" > $vm/log 2>&1
 mv $vm/boot/aside/* $vm/boot/
 rm -rf $vm/boot/aside $vm/boot/lost+found $vm/base.raw $vm/tree $kernel $vm/log
+known_packages $vm/archives
