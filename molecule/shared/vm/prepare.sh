@@ -12,6 +12,8 @@ cp /etc/resolv.conf $vm/tree/etc/resolv.conf
 
 say "QEMU"
 export DEBIAN_FRONTEND=noninteractive
+# The hosts know their own packages only (known_packages), and apt takes lists for whole that nobody has changed since.
+rm -rf /var/lib/apt/lists
 quiet apt-get update -q
 quiet apt-get install -q -y --no-install-recommends qemu-system-x86 qemu-utils e2fsprogs fdisk
 rm -rf $vm/tree/var/lib/apt/lists
