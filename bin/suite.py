@@ -220,7 +220,7 @@ def site(tally: Tally, made: Future[None]) -> None:
     made.set_result(None)
     for name in ("acceptance", "rehearsals"):
         # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name, pytest(name, "-rP", "--durations=0", "--durations-min=5", f"tests/{name}"))
+        tally.add(name, pytest(name, "-rP", "-m", "not by_hand", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:
