@@ -43,8 +43,6 @@ from bin.programs import (
 TEST_LOCK = Path("/run/lock/upstairs-test")
 # Two scenarios fill two cores, and what they leave of them the site uses; more only makes each wait for the other.
 LANES = 2
-# What a whole run tells of its stories; whoever asks for one of them, or for one scenario, hears them all.
-STORIES = "not by_hand"
 # Longest first, so that the last to end is a short one. Those that are not named here come after.
 SLOWEST = (
     *(
@@ -222,7 +220,7 @@ def site(tally: Tally, made: Future[None]) -> None:
     made.set_result(None)
     for name in ("acceptance", "rehearsals"):
         # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name, pytest(name, "-rP", "-m", STORIES, "--durations=0", "--durations-min=5", f"tests/{name}"))
+        tally.add(name, pytest(name, "-rP", "-m", "not by_hand", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:
@@ -260,7 +258,7 @@ def main(arguments: list[str]) -> None:
             check(tally)
             tally.close(start)
         case ["test"]:
-            os.environ |= {"UPSTAIRS_LAB": "test", "UPSTAIRS_STORIES": STORIES}
+            os.environ["UPSTAIRS_LAB"] = "test"
             test()
         case ["scenario", name]:
             os.environ["UPSTAIRS_LAB"] = "test"

@@ -22,7 +22,6 @@ EDGE, NEXT = "machine-2", "machine-3"
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
-    # Where there is the old kernel alone, the new one's package is installed by the roll itself.
     with lent(Site.of_scenario("kernel_update_machines"), {EDGE: "both", NEXT: "old"}) as found:
         yield found
 
@@ -79,49 +78,41 @@ def test_real_kernels_that_panic_leave_the_host_on_the_old_one_and_out(machines:
     assert machines.others(EDGE) == others
 
 
-@pytest.mark.by_hand
-def test_real_kernels_on_a_host_that_never_returns_stop_the_roll(machines: Machines, edge: Boot) -> None:
-    first, others, new = machines.boot(NEXT), machines.others(NEXT), machines.newest(NEXT)
-    machines.faults.never_return(NEXT)
-    stopped = roll(machines.site, *typed(NEXT, EDGE, kernel_update_canary=NEXT, kernel_update_reboot_within=60))
+def test_real_kernels_on_a_host_that_stays_off_and_then_comes_up_open_and_ill(machines: Machines, edge: Boot) -> None:
+    others, new = machines.others(EDGE), machines.newest(EDGE)
+    machines.faults.break_unit(EDGE, "nginx.service", new)
+    machines.faults.forget_firewall(EDGE)
+    machines.faults.never_return(EDGE)
+    stopped = roll(machines.site, *typed(EDGE, NEXT, kernel_update_canary=EDGE, kernel_update_reboot_within=60))
     assert stopped.status != 0
     says(
         stopped,
         "It did not come back within 60 s. What is known: silent",
-        f"{NEXT} came to `rebooting`",
-        f"Not touched: {EDGE}",
+        f"{EDGE} came to `rebooting`",
+        f"Not touched: {NEXT}",
         "The fleet's lock stays",
-        f"-e go_back={NEXT}",
+        f"-e go_back={EDGE}",
     )
-    assert machines.others(NEXT) == others
+    assert machines.others(EDGE) == others
     assert machines.lock()
-    # Its power button is pressed; what the same command does then is all but another reboot.
-    machines.faults.mend()
-    back = machines.boot(NEXT)
-    assert back.release == new != first.release
-    assert machines.is_out(NEXT)
-    again = roll(machines.site, *typed(NEXT))
-    assert again.status == 0, tail(again.output, 80)
-    assert machines.booted_since(NEXT, first) == [back.id]
-    assert machines.serves(NEXT)
-    assert not machines.lock()
-
-
-@pytest.mark.by_hand
-def test_real_kernels_whose_host_comes_up_open_or_ill_keep_it_out(machines: Machines, edge: Boot) -> None:
-    new = machines.newest(EDGE)
-    machines.faults.break_unit(EDGE, "nginx.service", new)
-    machines.faults.forget_firewall(EDGE)
+    # Its power button is pressed; what the same command does from here on is all but another reboot.
+    machines.faults.mend(f"{EDGE} is off")
+    back = machines.boot(EDGE)
+    assert back.release == new != edge.release
+    assert machines.is_out(EDGE)
     bare = roll(machines.site, *typed(EDGE, base_verify_within=60))
     assert bare.status != 0
     says(bare, "The firewall is loaded and starts at boot: nftables.service is inactive", f"{EDGE} came to `booted`")
-    booted = machines.boot(EDGE)
-    assert booted.release == new
     assert machines.is_out(EDGE)
     machines.faults.mend(f"firewall of {EDGE}")
     ill = roll(machines.site, *typed(EDGE))
     assert ill.status != 0
     says(ill, "nginx.service", f"{EDGE} came to `rejoined`")
-    assert machines.boot(EDGE) == booted
     assert machines.is_out(EDGE)
     assert machines.lock()
+    machines.faults.mend(f"nginx.service of {EDGE}")
+    whole = roll(machines.site, *typed(EDGE))
+    assert whole.status == 0, tail(whole.output, 80)
+    assert machines.booted_since(EDGE, edge) == [back.id]
+    assert machines.serves(EDGE)
+    assert not machines.lock()
