@@ -108,6 +108,7 @@ def test_real_kernels_on_a_host_that_stays_off_and_then_comes_up_open_and_ill(ma
     ill = roll(machines.site, *typed(EDGE))
     assert ill.status != 0
     says(ill, "nginx.service", f"{EDGE} came to `rejoined`")
+    assert machines.boot(EDGE) == back
     assert machines.is_out(EDGE)
     assert machines.lock()
     machines.faults.mend(f"nginx.service of {EDGE}")
