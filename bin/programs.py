@@ -166,13 +166,17 @@ def tail(output: str, count: int = TAIL_LINES) -> str:
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Where a failure begins to be told: by Ansible, by pytest, by Python. Molecule draws a line before each of Ansible's.
-_TELLING = re.compile(r"^(fatal: |failed: |E   |FAILED |\w*(Error|Exception)\b)")
+_TELLING = re.compile(r"^(fatal: |failed: |E(?:   |$)|FAILED |\w*(Error|Exception)\b)")
 
 BEFORE = 4  # lines before it, which say where
 
 
-def cause(output: str, count: int = 14, width: int = 200) -> str:
-    """Return the lines where the last failure is told, without colours and frames; the last lines where nothing looks like one."""
+def cause(output: str, count: int = 80, width: int = 200) -> str:
+    """Return the lines where the last failure is told, without colours and frames; the last lines where nothing looks like one.
+
+    Ansible tells what a command said after all that it was given, and pytest what a playbook said in its last 60 lines: whoever has
+    nothing but these lines needs them all.
+    """
     lines = [line.strip("\u2502 ") for line in _COLOUR.sub("", output).splitlines()]
     lines = [line for line in lines if line]
     told = [number for number, line in enumerate(lines) if _TELLING.match(line)]

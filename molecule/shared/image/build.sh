@@ -79,6 +79,11 @@ printf '[safe]\n\tdirectory = *\n' > "$work/etc/gitconfig"
 install -m 0644 "$(dirname "$0")/remember_compiled.py" "$work/usr/lib/python3/dist-packages/remember_compiled.py"
 echo 'import remember_compiled' > "$work/usr/lib/python3/dist-packages/remember_compiled.pth"
 install -d -m 0755 "$work/var/cache/lab-python"
+# Most of the rest is importing, again at every start.
+install -m 0755 "$(dirname "$0")/warm-python" "$work/usr/local/bin/warm-python"
+install -D -m 0644 "$(dirname "$0")/warm_python.py" "$work/usr/local/libexec/warm_python.py"
+install -m 0644 "$(dirname "$0")/warm-python.service" "$work/etc/systemd/system/warm-python.service"
+inside systemctl enable -q warm-python.service
 
 say "import as $tag"
 tar -C "$work" -c . | podman import --change "LABEL $label" - "$tag" > /dev/null

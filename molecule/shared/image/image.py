@@ -70,7 +70,7 @@ def main(root: Path) -> None:
         return
     script = root / "molecule/shared/image/build.sh"
     wanted = packages(root)
-    copied = ("remember_compiled.py", "known_packages.sh")
+    copied = ("known_packages.sh", "remember_compiled.py", "warm-python", "warm-python.service", "warm_python.py")
     made_of = b"".join(path.read_bytes() for path in (script, *map(script.with_name, copied)))
     digest = hashlib.sha256(made_of + "\n".join(wanted).encode()).hexdigest()[:12]
     image = f"{NAME}:{digest}"
