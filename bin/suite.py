@@ -152,12 +152,11 @@ def host_image() -> Outcome:
 
 
 @contextmanager
-def beside(tally: Tally, made: Future[None]) -> Iterator[Future[bool]]:
+def beside(tally: Tally) -> Iterator[Future[bool]]:
     """Run all checks, bad input and all scenarios in the lanes while the block goes on, and come to their end after it.
 
     What is lent tells whether there is an image of the hosts, without which there are neither scenarios nor a site. Scenarios and site
-    have hosts of their own, and the site's come first where both want a core (molecule/shared/tasks/host.yml). The scenarios begin when
-    the block says that the site is ``made``, or ends: the site takes longest, and waits for nothing while it is made.
+    have hosts of their own, and the site's come first where both want a core (molecule/shared/tasks/host.yml).
     """
     with lanes() as pool:
         image: Future[bool] = pool.submit(tally.do, "host image", host_image)
@@ -165,21 +164,11 @@ def beside(tally: Tally, made: Future[None]) -> Iterator[Future[bool]]:
         def do_with_image(name: str, step: Callable[[], Outcome]) -> bool:
             return image.result() and tally.do(name, step)
 
-        def do_beside(name: str) -> bool:
-            made.result()
-            return do_with_image(f"scenario {name}", partial(scenario, name))
-
         others = [pool.submit(tally.do, name, step) for name, step in checks()]
         # No host is needed for what is refused before the first one is asked; only the secrets, which come with the image.
         others.append(pool.submit(do_with_image, "bad input", partial(pytest, "bad_input", "tests/bad_input")))
-        others += [pool.submit(do_beside, name) for name in scenarios()]
-        try:
-            yield image
-        except BaseException:
-            made.cancel()
-            raise
-        if not made.done():
-            made.set_result(None)
+        others += [pool.submit(do_with_image, f"scenario {name}", partial(scenario, name)) for name in scenarios()]
+        yield image
         # What is not asked for its result keeps its exceptions to itself.
         for one in others:
             one.result()
@@ -211,16 +200,15 @@ def killed_half_way() -> Outcome:
     return Outcome(0 if reached else 1, time.monotonic() - start, "".join(lines))
 
 
-def site(tally: Tally, made: Future[None]) -> None:
-    """Make the site (once killed half way) and say so, then ask it everything from outside, and rehearse."""
+def site(tally: Tally) -> None:
+    """Make the site (once killed half way), then ask it everything from outside, and rehearse."""
     if not tally.add("make lab, killed half way", killed_half_way()):
         return
     if not tally.add("make lab, again: it finishes", run("site-up", [sys.executable, "-m", "bin.lab", "up"])):
         return
-    made.set_result(None)
     for name in ("acceptance", "rehearsals"):
         # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name, pytest(name, "-rP", "-m", "not by_hand", "--durations=0", "--durations-min=5", f"tests/{name}"))
+        tally.add(name, pytest(name, "-rP", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:
@@ -238,10 +226,9 @@ def test() -> None:
         try:
             clean()
             # The site's stories wait more than they compute: for a TTL, for an election, for a host that boots. Scenarios fill that.
-            made: Future[None] = Future()
-            with beside(tally, made) as image:
+            with beside(tally) as image:
                 if image.result():
-                    site(tally, made)
+                    site(tally)
         finally:
             if not os.environ.get("UPSTAIRS_KEEP"):
                 clean()

@@ -58,8 +58,36 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _KEPT_OF_PYTHON = (
-    *(argparse, ctypes, dataclasses, datetime, decimal, encodings.cp437, encodings.idna, fcntl, grp, hashlib, importlib.util),
-    *(inspect, json, locale, logging, pkgutil, platform, pwd, runpy, shlex, shutil, string, subprocess, syslog, tempfile, uuid),
+    *(
+        argparse,
+        ctypes,
+        dataclasses,
+        datetime,
+        decimal,
+        encodings.cp437,
+        encodings.idna,
+        fcntl,
+        grp,
+        hashlib,
+        importlib.util,
+    ),
+    *(
+        inspect,
+        json,
+        locale,
+        logging,
+        pkgutil,
+        platform,
+        pwd,
+        runpy,
+        shlex,
+        shutil,
+        string,
+        subprocess,
+        syslog,
+        tempfile,
+        uuid,
+    ),
 )
 # Ansible's own words around the zip, in each module that it sends.
 _SENT = re.compile(rb"zip_data='([A-Za-z0-9+/=]+)'")
@@ -160,7 +188,7 @@ def run(words: list[str], kept: Files, file: Path) -> int:
             return (left.code or 0) & 0xFF
         print(left.code, file=sys.stderr)
         return 1
-    except BaseException:  # noqa: BLE001 - Python itself would say so, and leave.
+    except BaseException:
         traceback.print_exc()
         return 1
     return 0
@@ -170,7 +198,7 @@ def child(message: bytes, streams: list[int], kept: Files, file: Path) -> typing
     """Be the process of a program, until its end."""
     status = 1
     try:
-        request = Request(*marshal.loads(message))
+        request = Request(*marshal.loads(message))  # noqa: S302 - nobody but root may connect.
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         os.closerange(3, max(streams) + 64)
@@ -186,7 +214,7 @@ def child(message: bytes, streams: list[int], kept: Files, file: Path) -> typing
         vars(atexit)["_run_exitfuncs"]()
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:  # noqa: BLE001 - nothing may return into the server's loop.
+    except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
@@ -232,7 +260,7 @@ def serve(listener: socket.socket, file: Path) -> None:
                         # Whoever asked is gone; the program went on without, as it does after a lost connection.
                         continue
     listener.set_inheritable(True)
-    os.execv(sys.executable, [sys.executable, __file__, f"fd:{listener.fileno()}", str(file)])
+    os.execv(sys.executable, [sys.executable, __file__, f"fd:{listener.fileno()}", str(file)])  # noqa: S606 - there is no shell.
 
 
 def main(address: str, file: str) -> None:

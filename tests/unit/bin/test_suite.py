@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 
 import pytest
 
@@ -66,43 +65,16 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_scenarios_begin_when_the_site_is_made(done: list[str]) -> None:
-    made: Future[None] = Future()
-    with beside(Tally(), made) as image:
+def test_scenarios_go_on_beside_what_waits_and_come_to_their_end(done: list[str]) -> None:
+    with beside(Tally()) as image:
         assert image.result()
-        while len(done) < 3:
+        while len(done) < 5:
             pass
-        assert {*done} == {"image", "lint", "bad_input"}
-        made.set_result(None)
-    assert {*done[3:]} == {"redis", "web"}
-
-
-def test_scenarios_are_run_also_where_no_site_could_be_made(done: list[str]) -> None:
-    with beside(Tally(), Future()):
-        pass
     assert {*done} == {"image", "lint", "bad_input", "redis", "web"}
 
 
-class Awaited(Future[None]):
-    """One that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits = threading.Event()
-
-    def result(self, timeout: float | None = None) -> None:
-        self.waits.set()
-        return super().result(timeout)
-
-
-def test_a_scenario_that_waits_for_the_site_does_not_begin_when_the_run_is_stopped(done: list[str]) -> None:
-    made = Awaited()
-
-    def stopped() -> None:
-        with beside(Tally(), made):
-            assert made.waits.wait(60)
-            raise SystemExit
-
-    with pytest.raises(SystemExit):
-        stopped()
-    assert not {"redis", "web"} & {*done}
+def test_without_an_image_there_are_no_scenarios(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "host_image", lambda: Outcome(1, 0.0, ""))
+    with beside(Tally()) as image:
+        assert not image.result()
+    assert done == ["lint"]
