@@ -76,13 +76,11 @@ def write_settings() -> None:
     names = "".join(f'resolve = "{name}.upstairs.test:443:{SITE.edges[0]}"\n' for name in ("social", "media"))
     write_private("curlrc", f'cacert = "{STATE}/ca.pem"\nheader = "Authorization: Bearer {token}"\n{names}')
     common = (
-        f"  User ops\n  IdentityFile {STATE}/id_ed25519\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n"
+        f"  User ops\n  IdentityFile {STATE}/id_ed25519\n  IdentitiesOnly yes\n"
+        f"  StrictHostKeyChecking yes\n  UserKnownHostsFile {STATE}/known_hosts/%h\n"
         f"  ControlMaster auto\n  ControlPath ~/.ssh/upstairs-{NAME}-%h\n  ControlPersist 60\n"
     )
-    hosts = "".join(
-        f"Host {host}\n  HostName {SITE.address(host)}\n  UserKnownHostsFile {STATE}/known_hosts/{host}\n{common}"
-        for host in SITE.features
-    )
+    hosts = "".join(f"Host {host}\n  HostName {SITE.address(host)}\n{common}" for host in SITE.features)
     (Path.home() / ".ssh").mkdir(mode=0o700, exist_ok=True)
     write_private("ssh_config", hosts)
     if not (STATE / "picture.png").exists():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -169,3 +170,19 @@ def test_what_the_sentinels_say_is_remembered_without_a_restart(disk: Path, monk
     assert memory.read_text() == f"{ME} sentinels\n"
     with pytest.raises(follow.Stop, match="0 of 3 Sentinels"):
         started(monkeypatch, {})
+
+
+def test_a_start_and_the_timer_may_write_at_the_same_moment(tmp_path: Path) -> None:
+    file, writers = tmp_path / "data", []
+    for who in range(4):
+        if (pid := os.fork()) == 0:
+            try:
+                for _ in range(300):
+                    follow.write(file, f"{who}\n" * 1000)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        writers.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in writers] == [0] * 4
+    assert len({*file.read_text().split()}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
