@@ -173,8 +173,9 @@ class Scratch:
         return self.data.is_dir() and any(self.data.iterdir())
 
     def runs(self) -> bool:
-        """Return whether the unit is up or coming up."""
-        return systemd.observe([self.unit])[self.unit].active in ("active", "activating", "reloading")
+        """Return whether the unit is up or coming up. On a busy host systemd has not yet looked at what it was asked to start."""
+        unit = systemd.observe([self.unit])[self.unit]
+        return unit.active in ("active", "activating", "reloading") or bool(unit.job)
 
     def answers(self) -> bool:
         """Return whether it takes questions."""

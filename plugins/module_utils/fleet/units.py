@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-PROPERTIES = "LoadState,LoadError,ActiveState,SubState,UnitFileState,Result,NeedDaemonReload,CanReload,NRestarts,Type,ExecMainStatus"
+PROPERTIES = "LoadState,LoadError,ActiveState,SubState,UnitFileState,Result,NeedDaemonReload,CanReload,NRestarts,Type,ExecMainStatus,Job"
 RUNNING = ("active", "reloading", "refreshing")
 ENABLED = ("enabled", "enabled-runtime", "alias", "generated")
 NOT_BY_LINKS = ("static", "indirect", "transient", "generated")
@@ -28,6 +28,8 @@ class Unit:
     restarts: int = 0
     type: str = ""
     status: str = ""
+    # What systemd has yet to do, or is at: empty where there is nothing.
+    job: str = ""
 
     @property
     def running(self) -> bool:
@@ -125,6 +127,7 @@ def _unit(name: str, block: str) -> Unit:
         restarts=int(restarts) if restarts.isdigit() else 0,
         type=said.get("Type", ""),
         status=said.get("ExecMainStatus", ""),
+        job=said.get("Job", ""),
     )
 
 
