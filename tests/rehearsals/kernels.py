@@ -83,11 +83,12 @@ class Kernels:
         return found
 
     def _give_power(self) -> None:
+        # One question about all: asked of each host, it took a tenth of the processor while the site was rolled.
+        off = ("--filter", f"label=upstairs.lab={self.site.name}", "--filter", "status=exited", "--format", "{{.Names}}")
+        mine = {self.site.container(host) for host in self.site.features}
         while not self._over.wait(1):
-            for host in self.site.features:
-                state = podman("inspect", "--format", "{{.State.Status}}", self.site.container(host)).stdout.strip()
-                if state == "exited":
-                    podman("start", self.site.container(host))
+            for container in mine.intersection(podman("ps", "--all", *off).stdout.split()):
+                podman("start", container)
 
     def __enter__(self) -> Self:
         self._power.start()
