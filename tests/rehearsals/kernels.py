@@ -84,7 +84,14 @@ class Kernels:
 
     def _give_power(self) -> None:
         # One question about all: asked of each host, it took a tenth of the processor while the site was rolled.
-        off = ("--filter", f"label=upstairs.lab={self.site.name}", "--filter", "status=exited", "--format", "{{.Names}}")
+        off = (
+            "--filter",
+            f"label=upstairs.lab={self.site.name}",
+            "--filter",
+            "status=exited",
+            "--format",
+            "{{.Names}}",
+        )
         mine = {self.site.container(host) for host in self.site.features}
         while not self._over.wait(1):
             for container in mine.intersection(podman("ps", "--all", *off).stdout.split()):

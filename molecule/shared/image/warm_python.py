@@ -252,10 +252,9 @@ def serve(listener: socket.socket, file: Path) -> None:
                 pid, caller = running.pop(key.fd)
                 os.close(key.fd)
                 _, ended = os.waitpid(pid, 0)
-                status = os.waitstatus_to_exitcode(ended)
                 with caller:
                     try:
-                        caller.send(bytes([status if status >= 0 else 128 - status]))
+                        caller.send(bytes(divmod(ended & 0xFF7F, 1 << 8)))
                     except OSError:
                         # Whoever asked is gone; the program went on without, as it does after a lost connection.
                         continue
