@@ -208,7 +208,7 @@ def site(tally: Tally) -> None:
         return
     for name in ("acceptance", "rehearsals"):
         # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name, pytest(name, "-rP", "--durations=0", "--durations-min=5", f"tests/{name}"))
+        tally.add(name, pytest(name, "-rP", "-m", "not by_hand", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:

@@ -63,7 +63,7 @@ options:
     type: str
     default: etcd.service
   within:
-    description: Seconds that a restarted member has to become healthy.
+    description: Seconds that a restarted member has to become healthy, and the others until they may take a new one.
     type: int
     default: 60
 attributes:
@@ -105,6 +105,7 @@ SPEC = {
     "unit": {"type": "str", "default": "etcd.service"},
     "within": {"type": "int", "default": 60},
 }
+PAUSE = 0.5
 
 
 def running_members(others: list[Member]) -> tuple[Known, ...] | None:
@@ -126,15 +127,22 @@ def healthy(members: list[Member]) -> set[str]:
     return {m.name for m in members if '"health":"true"' in ask(f"{m.client_url}/health").text}
 
 
-def announce(me: Member, others: list[Member]) -> str | None:
-    """Tell the cluster about this member; return what went wrong."""
-    said = ""
-    for member in others:
-        answer = ask(f"{member.client_url}/v3/cluster/member/add", {"peerURLs": [me.peer_url]}, timeout=15)
-        if answer.ok:
-            return None
-        said = answer.text or said
-    return said
+def announce(me: Member, others: list[Member], within: float) -> str | None:
+    """Tell the cluster about this member; return what went wrong.
+
+    etcd takes nobody while its members have not been connected for five seconds: after a restart or a removal that passes by itself.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        said = ""
+        for member in others:
+            answer = ask(f"{member.client_url}/v3/cluster/member/add", {"peerURLs": [me.peer_url]}, timeout=15)
+            if answer.ok:
+                return None
+            said = answer.text or said
+        if "unhealthy cluster" not in said or time.monotonic() > deadline:
+            return said
+        time.sleep(PAUSE)
 
 
 def prepare(module: AnsibleModule, me: Member, members: list[Member]) -> None:
@@ -153,7 +161,7 @@ def prepare(module: AnsibleModule, me: Member, members: list[Member]) -> None:
 
 def apply(module: AnsibleModule, me: Member, others: list[Member], plan: FirstStart) -> None:
     """Announce this member where others run already, and write the decision."""
-    if plan.announce and (wrong := announce(me, others)) is not None:
+    if plan.announce and (wrong := announce(me, others, module.params["within"])) is not None:
         module.fail_json(msg=f"The cluster did not accept {me.name} as a member: {wrong}")
     decision = f"ETCD_INITIAL_CLUSTER={plan.initial_cluster}\nETCD_INITIAL_CLUSTER_STATE={plan.state}\n"
     Path(module.params["first_start"]).write_text(decision, encoding="ascii")
@@ -182,7 +190,7 @@ def await_health(module: AnsibleModule, me: Member) -> None:
         if time.monotonic() > deadline:
             said = ask(f"{me.client_url}/health").text
             module.fail_json(msg=f"{me.name} is not healthy {module.params['within']} s after its restart: {said}")
-        time.sleep(0.5)
+        time.sleep(PAUSE)
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
     tier.all_follow(tier.leader())
 
 
+@pytest.mark.by_hand
 def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(site: Site, machines: Machines) -> None:
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in HOSTS}
     with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
