@@ -39,7 +39,8 @@ def test_the_cause_is_where_the_last_failure_is_told() -> None:
     assert [line.strip() for line in cause(molecule).splitlines()][1:] == said
     several = "1\n2\n3\n4\n5\nE   assert 1 == 2\nE    + 1\n"
     assert [line[4:] for line in cause(several).splitlines()] == ["2", "3", "4", "5", "E   assert 1 == 2", "E    + 1"]
-    told = "E   AssertionError: fatal\nE\nE   msg: why"
+    # What a playbook said, which has empty lines.
+    told = "E   AssertionError: fatal" + "\nE\nE   msg: why" * 30
     assert cause(f"def test():\n{told}\nassert 0\n").splitlines()[1:-1] == ["    " + line for line in told.splitlines()]
     assert cause("one\ntwo\nthree\n", count=2) == "    two\n    three"
     assert cause("") == ""

@@ -63,24 +63,36 @@ class Warm:
         while int(self.run(WHOSE_CHILD).stdout) != self.server.pid:
             assert time.monotonic() < deadline, "it never listens"
 
-    def run(self, program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a program out of standard input, or the words as a command line."""
-        return subprocess.run(
+    def begin(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin a program that comes out of standard input, or the words as a command line."""
+        return subprocess.Popen(
             [sys.executable, "-IS", IMAGE / "warm-python", *words],
-            input=program,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=SECONDS,
             cwd=self.place,
             env={**os.environ, "WARM_PYTHON": str(self.place / "socket"), **environment},
         )
+
+    def run(self, program: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        with self.begin(*words, **environment) as begun:
+            said, wrong = begun.communicate(program, timeout=SECONDS)
+        return subprocess.CompletedProcess(begun.args, begun.returncode, said, wrong)
 
     def told(self, program: str) -> list[str]:
         """Return the words that a module says."""
         done = self.run(program)
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
+
+    def kept(self, program: str) -> list[str]:
+        """Return what a module says as soon as its Ansible is the server's."""
+        deadline = time.monotonic() + SECONDS
+        while int((said := self.told(program))[1]) != self.server.pid:
+            assert time.monotonic() < deadline, "nothing is ever kept"
+        return said
 
 
 @pytest.fixture
@@ -92,12 +104,7 @@ def warm(tmp_path: Path) -> Iterator[Warm]:
 
 
 def test_a_module_uses_what_is_kept_of_the_very_same_ansible(warm: Warm) -> None:
-    one = module("one")
-    said, born = warm.told(one)
-    deadline = time.monotonic() + SECONDS
-    while int(born) != warm.server.pid:
-        assert time.monotonic() < deadline, "nothing is ever kept"
-        said, born = warm.told(one)
+    said, born = warm.kept(module("one"))
     assert said == "one"
     # A module that was not seen before, with the same Ansible: its own part comes out of its own zip.
     other = module("one", "from ansible.module_utils import basic\ndef main(): print('other', basic.BORN)")
@@ -106,8 +113,7 @@ def test_a_module_uses_what_is_kept_of_the_very_same_ansible(warm: Warm) -> None
 
 def test_a_module_that_comes_with_another_ansible_gets_its_own(warm: Warm) -> None:
     one, two = module("one"), module("two")
-    while int(warm.told(one)[1]) != warm.server.pid:
-        pass
+    warm.kept(one)
     said, born = warm.told(two)
     assert (said, int(born) == warm.server.pid) == ("two", False)
     assert warm.told(one)[0] == "one"
@@ -134,15 +140,13 @@ def test_a_file_and_its_arguments_are_run(warm: Warm) -> None:
 def test_programs_run_side_by_side(warm: Warm) -> None:
     fifo = warm.place / "fifo"
     os.mkfifo(fifo)
-    argv: list[str | Path] = [sys.executable, "-IS", IMAGE / "warm-python"]
-    environment = {**os.environ, "WARM_PYTHON": str(warm.place / "socket")}
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as waits:
+    with warm.begin() as waits:
         assert waits.stdin
         assert waits.stdout
-        waits.stdin.write(f"print(open({str(fifo)!r}).read())".encode())
+        waits.stdin.write(f"print(open({str(fifo)!r}).read())")
         waits.stdin.close()
         assert warm.run(f"open({str(fifo)!r}, 'w').write('it waited')").returncode == 0
-        assert waits.stdout.read() == b"it waited\n"
+        assert waits.stdout.read() == "it waited\n"
 
 
 def test_without_a_server_python_runs_it(warm: Warm) -> None:
