@@ -10,8 +10,6 @@ UPSTAIRS_LAB chooses between the lab that people keep (``lab``) and the one that
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import shutil
 import sys
 import time
@@ -70,11 +68,9 @@ def write_private(name: str, text: str) -> None:
 
 
 def write_settings() -> None:
-    """Write what makes commands at this lab short: settings for curl and ssh, the API token, a picture."""
-    token = app_token()
-    write_private("token", token + "\n")
+    """Write what makes commands at this lab short: settings for curl and ssh, a picture."""
     names = "".join(f'resolve = "{name}.upstairs.test:443:{SITE.edges[0]}"\n' for name in ("social", "media"))
-    write_private("curlrc", f'cacert = "{STATE}/ca.pem"\nheader = "Authorization: Bearer {token}"\n{names}')
+    write_private("curlrc", f'cacert = "{STATE}/ca.pem"\nheader = "Authorization: Bearer {SITE.token}"\n{names}')
     common = (
         f"  User ops\n  IdentityFile {STATE}/id_ed25519\n  IdentitiesOnly yes\n"
         f"  StrictHostKeyChecking yes\n  UserKnownHostsFile {STATE}/known_hosts/%h\n"
@@ -111,11 +107,6 @@ Three things to try:
      {curl} https://social.upstairs.test/api/v1/admin/sidekiq
 
 Log in:  ssh -F .lab/{NAME}/ssh_config alice         Take it away:  make lab-down""")
-
-
-def app_token() -> str:
-    """Return the API token of the tiny app's user: derived from a secret, as its README says."""
-    return hmac.new(SITE.secrets["secret_key_base"].encode(), b"tiny-mastodon-api-token", hashlib.sha256).hexdigest()
 
 
 def down() -> None:

@@ -55,6 +55,15 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold a lock for as long as the block runs; a second run waits for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a program ended: its exit status, how long it took in seconds, and all that it printed."""

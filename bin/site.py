@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -116,6 +118,12 @@ class Site:
         """Return the generated secrets by name."""
         found: dict[str, str] = json.loads((self.state / "secrets.json").read_text())
         return found
+
+    @property
+    def token(self) -> str:
+        """Return the API token of the tiny app's user: derived from a secret, as its README says."""
+        key = self.secrets["secret_key_base"].encode()
+        return hmac.new(key, b"tiny-mastodon-api-token", hashlib.sha256).hexdigest()
 
     @property
     def settings(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ from bin.programs import (
     fail,
     listed,
     must,
+    one_at_a_time,
     podman,
     run,
     say,
@@ -108,7 +109,7 @@ class Vm:
         wire = ["--network", f"upstairs-{self.site.name}", "--ip", address, "--device", "/dev/net/tun"]
         # NET_ADMIN: the bridge. SYS_ADMIN: what the scripts of packages need to be mounted.
         powers = ["--cap-add", "NET_ADMIN", "--cap-add", "SYS_ADMIN", "--interactive"]
-        label = ["--label", f"upstairs.vm={self.host}"]
+        label = ["--label", f"upstairs.vm={self.host}", "--cpu-shares", str(inspected["HostConfig"]["CpuShares"])]
         create(self.site, self.name, image, "/vm/machine.sh", *label, *wire, *powers, *environment)
         must("cp", f"{self.site.state}/app.git", f"{self.name}:/vm/app.git")
 
@@ -222,8 +223,10 @@ class Vms:
         base = host.stdout.strip()
         made_of = base.encode() + b"".join(path.read_bytes() for path in sorted(SCRIPTS.glob("*.*")))
         image = f"localhost/upstairs-vm:{hashlib.sha256(made_of).hexdigest()[:12]}"
-        if podman("image", "exists", image).returncode != 0:
-            self._make_image(base, image)
+        # Two scenarios may want it at the same time.
+        with one_at_a_time(ROOT / ".lab" / "vm-image.lock"):
+            if podman("image", "exists", image).returncode != 0:
+                self._make_image(base, image)
         return image
 
     def _make_image(self, base: str, image: str) -> None:

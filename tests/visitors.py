@@ -32,7 +32,7 @@ class Visitor:
 
     def __init__(self, site: Site, edge: str, token: str | None = None) -> None:
         self.site, self.edge = site, edge
-        self.token = token or (site.state / "token").read_text().strip()
+        self.token = token or site.token
         self.ca = str(site.state / "ca.pem")
         self._pools = {
             name: urllib3.HTTPSConnectionPool(

@@ -61,6 +61,7 @@ class Crowd:
                     "CROWD_ANSWERS": str(self._answers),
                     "CROWD_READS": str(self.reads),
                     "CROWD_POSTS": str(self.posts),
+                    "CROWD_EDGES": " ".join(self.site.edges),
                     "CROWD_NAME": self.name,
                     "CROWD_SERVERS": " ".join(self.site.address(host) for host in self.site.hosts("nameserver")),
                 },

@@ -30,13 +30,13 @@ from tests.rehearsals.sampling import ask
 from tests.visitors import SOCIAL, Site
 
 SITE = Site.of_environment()
-TOKEN = (SITE.state / "token").read_text().strip()
+EDGES = os.environ["CROWD_EDGES"].split()
 ANSWERS = Path(os.environ["CROWD_ANSWERS"]).open("w", buffering=1)  # noqa: SIM115 - for as long as the process lives
 # No more visitors than these stand at one edge's door at once, whatever is late behind it; the others wait outside.
 AT_THE_DOOR = 200
 PATIENCE = 30.0
 NAME = os.environ["CROWD_NAME"]
-WAY = Following(NAME, os.environ["CROWD_SERVERS"].split(), ask) if NAME else Fixed(SITE.edges)
+WAY = Following(NAME, os.environ["CROWD_SERVERS"].split(), ask) if NAME else Fixed(EDGES)
 
 
 def trusted(*_: Any, **__: Any) -> ssl.SSLContext:
@@ -92,7 +92,7 @@ class Edge(FastHttpUser):
         self.client.post(
             "/api/v1/statuses",
             data={"status": "crowd", "uuid": context["uuid"]},
-            headers={"Host": SOCIAL, "Authorization": f"Bearer {TOKEN}"},
+            headers={"Host": SOCIAL, "Authorization": f"Bearer {SITE.token}"},
             name="post",
             context=context,
         )
@@ -144,5 +144,5 @@ def through(address: str) -> type[Edge]:
 
 
 # Locust finds its users by name in this file.
-for number, edge in enumerate(SITE.edges):
+for number, edge in enumerate(EDGES):
     globals()[f"Edge{number}"] = through(edge)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -55,13 +56,20 @@ def typed(*only: str, **more: object) -> tuple[str, ...]:
 
 def roll(site: Site, *arguments: str) -> Outcome:
     """Roll kernels to the end, and show what went well too: a plan is no change and no failure."""
-    with Operation(site, PLAYBOOK, arguments, "real", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
+    # Two scenarios may roll at the same time.
+    name = site.inventories[-1].parent.name
+    with Operation(site, PLAYBOOK, arguments, name, {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
         return rolling.wait(PATIENCE)
 
 
 def words_of(output: str) -> str:
     """Return what was said, however it was broken into lines."""
     return " ".join(output.split())
+
+
+def reboots(output: str) -> float:
+    """Return the seconds that all hosts together took to boot, as the report at the end tells them."""
+    return sum(map(float, re.findall(r"rebooting (\d+) s", words_of(output))))
 
 
 def says(run: Outcome, *wanted: str) -> None:

@@ -18,6 +18,7 @@ from tests.rehearsals.faults import Faults
 from tests.rehearsals.names import Names
 from tests.rehearsals.records import LOCK, forget
 from tests.rehearsals.tier import until
+from tests.visitors import Site
 
 # Seconds: an everyday TTL and a bake that are short enough to be waited for, and a transit TTL that is much shorter.
 TTL, TRANSIT, BAKE = 15, 3, 6
@@ -37,7 +38,7 @@ def edited(split: Mapping[str, Any], addresses: Sequence[str], ttl: int = TTL) -
     """Return what an operator writes to lead the read name elsewhere, and need not wait for long."""
     changed = copy.deepcopy(dict(split))
     changed["read"] = {"name": split["read"]["name"], "addresses": list(addresses)}
-    return {"dns_split_splits": [{**changed, "ttl": ttl, "transit_ttl": TRANSIT}], "dns_split_bake": BAKE}
+    return {**changed, "ttl": ttl, "transit_ttl": TRANSIT}
 
 
 def update(server: str, zone: str, key: str, leads: Mapping[str, Sequence[str]], ttl: int) -> str:
@@ -113,6 +114,20 @@ class Stage:
 
     def declare(self, *addresses: str, ttl: int = TTL) -> tuple[str, ...]:
         """Write what an operator would, and return the arguments of the playbook."""
-        file: Path = ROOT / ".cache" / f"{self.site.name}-split-{'-'.join(addresses)}.json"
-        file.write_text(json.dumps(edited(self.split, addresses, ttl), indent=2))
-        return ("-e", f"@{file}", "-e", f"split={self.split['id']}")
+        return (*written(self.site, [edited(self.split, addresses, ttl)]), "-e", f"split={self.split['id']}")
+
+
+def all_names(faults: Faults) -> tuple[str, ...]:
+    """Let all names of the edges lead to all of them, with a TTL that can be waited for; return what an operator declares then."""
+    stages = [Stage(faults, name) for name in ("media", "social")]
+    for stage in stages:
+        stage.set_up(faults.site.edges)
+    return written(faults.site, [edited(stage.split, faults.site.edges) for stage in stages])
+
+
+def written(site: Site, splits: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Write splits as an inventory has them, and return the arguments of the playbook."""
+    named = "-".join(f"{split['id']}-{'-'.join(split['read']['addresses'])}" for split in splits)
+    file: Path = ROOT / ".cache" / f"{site.name}-split-{named}.json"
+    file.write_text(json.dumps({"dns_split_splits": splits, "dns_split_bake": BAKE}, indent=2))
+    return ("-e", f"@{file}")

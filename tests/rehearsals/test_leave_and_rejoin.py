@@ -8,6 +8,8 @@ import pytest
 from bin.programs import tail
 from tests.rehearsals.conftest import Operate
 from tests.rehearsals.crowd import Crowd
+from tests.rehearsals.faults import Faults
+from tests.rehearsals.stage import all_names
 from tests.visitors import Site, Visitor
 
 
@@ -23,13 +25,15 @@ def test_a_web_host_leaves_and_rejoins_unnoticed(site: Site, operate: Operate, c
     assert str(crowd.judge()) == "all is well"
 
 
-def test_an_edge_that_left_says_so_and_still_serves_those_who_come(site: Site, operate: Operate) -> None:
-    visitor = Visitor(site, site.address("slappy"))
-    left = operate("leave-service.yml", "--limit", "slappy")
+def test_an_edge_that_left_says_so_and_still_serves_those_who_come(
+    site: Site, operate: Operate, faults: Faults
+) -> None:
+    visitor, declared = Visitor(site, site.address("slappy")), all_names(faults)
+    left = operate("leave-service.yml", "--limit", "slappy", *declared)
     assert left.status == 0, tail(left.output, 40)
     assert visitor.get("/edge-health").status == 503
     assert visitor.get("/health").status == 200, "resolvers still send people here until the name's TTL has passed"
-    back = operate("rejoin-service.yml", "--limit", "slappy")
+    back = operate("rejoin-service.yml", "--limit", "slappy", *declared)
     assert back.status == 0, tail(back.output, 40)
     assert visitor.get("/edge-health").status == 200
 

@@ -22,9 +22,6 @@ identity() {
   # Rails is loaded by each of its processes, and a start that is given up in the middle begins again, and never ends.
   mkdir -p "$1/etc/systemd/system/mastodon-.service.d"
   printf '[Service]\nTimeoutStartSec=1800\n' > "$1/etc/systemd/system/mastodon-.service.d/emulated.conf"
-  # HAProxy's checks alone would keep a sixth of a processor of this machine's busy all the time.
-  [ ! -e "$1/etc/haproxy/haproxy.cfg" ] ||
-    sed -i -E 's/ inter [0-9a-z]+/ inter 4s/; s/ fastinter [0-9a-z]+ downinter [0-9a-z]+/ fastinter 1s downinter 4s/' "$1/etc/haproxy/haproxy.cfg"
 }
 
 build() {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bin.programs import ROOT, Recap, cause, only_one, recaps, run
+from bin.programs import ROOT, Recap, cause, one_at_a_time, only_one, recaps, run
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -58,6 +59,14 @@ def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> 
         assert "make lab is already running (process " in done.stderr
     done = subprocess.run([sys.executable, "-c", second], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "in\n"
+
+
+def test_who_may_wait_holds_the_lock_for_as_long_as_the_block_runs(tmp_path: Path) -> None:
+    path = tmp_path / "labs" / "lock"
+    with one_at_a_time(path), path.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_all_that_a_program_says_is_kept_with_how_it_ended() -> None:

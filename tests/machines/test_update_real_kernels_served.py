@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New kernels that really are booted while people come: two web hosts and a replica of the database are virtual machines."""
+"""New kernels that really are booted while people come: two web hosts and a replica of the database are virtual machines.
+
+The hosts are those of the scenario kernel_update_served, which runs this.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,25 @@ from bin.programs import tail
 from tests.rehearsals.conftest import told
 from tests.rehearsals.crowd import Crowd
 from tests.rehearsals.machines import Machines
-from tests.rehearsals.rolling import lent, roll, typed
+from tests.rehearsals.rolling import lent, reboots, roll, typed
 from tests.rehearsals.tier import Tier
 from tests.visitors import Site
 
-REPLICA = "dot"
+REPLICA = "served-4"
 # On the replica the new kernel's package is installed by the roll itself.
-HOSTS = {"yakko": "both", "wakko": "both", REPLICA: "old"}
-# Visitors per second: fewer than on containers, because the two of three web hosts that they come to are emulated.
-READS, POSTS = 0.5, 0.1
+HOSTS = {"served-2": "both", "served-3": "both", REPLICA: "old"}
+# Visitors per second: few, because all web hosts that they come to are emulated.
+READS, POSTS = 1.0, 0.2
 
 
 @pytest.fixture(scope="module")
-def machines(site: Site, left_as_found: None) -> Iterator[Machines]:
-    tier = Tier(site)
-    assert tier.leader() not in HOSTS, "the primary would be stopped to be made a machine"
-    with lent(site, HOSTS) as found:
+def machines() -> Iterator[Machines]:
+    with lent(Site.of_scenario("kernel_update_served"), HOSTS) as found:
         yield found
-    tier.all_follow(tier.leader())
 
 
-@pytest.mark.by_hand
-def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(site: Site, machines: Machines) -> None:
+def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(machines: Machines) -> None:
+    site, tier = machines.site, Tier(machines.site)
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in HOSTS}
     with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
         # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
@@ -46,5 +46,11 @@ def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(site: S
             assert now.release == new != old.release
             assert machines.booted_since(host, old) == [now.id]
         assert str(crowd.judge(240)) == "all is well"
-        failures = [answer for answer in crowd.failures if answer.sent >= begun]
+        seen = [answer for answer in crowd.answers if answer.sent >= begun]
+        failures = [answer for answer in seen if not answer.good]
+        times = rolled.seconds / reboots(rolled.output)
+        print(f"  {len(seen)} requests within {rolled.seconds:.0f} s, {times:.1f} times the boots")
         assert not failures, failures[:5]
+        assert {answer.uuid is None for answer in seen} == {True, False}
+    assert tier.leader() not in HOSTS
+    tier.all_follow(tier.leader())
