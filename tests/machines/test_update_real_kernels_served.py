@@ -22,8 +22,8 @@ from tests.visitors import Site
 REPLICA = "served-4"
 # On the replica the new kernel's package is installed by the roll itself.
 HOSTS = {"served-2": "both", "served-3": "both", REPLICA: "old"}
-# Visitors per second: few, because all web hosts that they come to are emulated.
-READS, POSTS = 1.0, 0.2
+# Visitors per second: few, because two of three web hosts that they come to are emulated.
+READS, POSTS = 0.5, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(machine
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in HOSTS}
     with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
         # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
-        crowd.until_well(600, calm=20)
+        crowd.until_well(600, calm=25)
         begun = time.monotonic()
         rolled = roll(site, *typed(*HOSTS))
         assert rolled.status == 0, tail(rolled.output, 80)

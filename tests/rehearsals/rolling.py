@@ -15,7 +15,7 @@ from tests.visitors import Site
 
 PLAYBOOK = "update-kernels.yml"
 # Seconds for one roll of all of them.
-PATIENCE = 3000
+PATIENCE = 4500
 # An emulated processor takes ten to twenty times as long for everything.
 SLOWLY = {
     "base_verify_within": 240,
