@@ -46,7 +46,6 @@ LANES = 2
 # Longest first, so that the last to end is a short one. Those that are not named here come after.
 SLOWEST = (
     *(
-        "kernel_update_served",
         "kernel_update_machines",
         "dns_split",
         "kernel_update",
@@ -57,6 +56,9 @@ SLOWEST = (
     ),
     *("postgres", "restic", "app", "sidekiq", "web"),
 )
+
+# Takes so long on an emulated processor that `make test` would not end in time; `make molecule-<name>` runs it.
+BY_HAND = ("kernel_update_served",)
 
 
 @dataclass
@@ -134,8 +136,8 @@ def check(tally: Tally) -> None:
 
 
 def scenarios() -> list[str]:
-    """Return the Molecule scenarios, slowest first."""
-    found = [p.parent.name for p in ROOT.glob("molecule/*/molecule.yml")]
+    """Return the Molecule scenarios that ``test`` runs, slowest first."""
+    found = [p.parent.name for p in ROOT.glob("molecule/*/molecule.yml") if p.parent.name not in BY_HAND]
     return sorted(found, key=lambda n: (SLOWEST.index(n) if n in SLOWEST else len(SLOWEST), n))
 
 
