@@ -33,7 +33,7 @@ def machines() -> Iterator[Machines]:
 
 
 def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(machines: Machines) -> None:
-    site, tier = machines.site, Tier(machines.site)
+    site, tier = machines.site, Tier(machines.site, machines.faults)
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in HOSTS}
     with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
         # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
