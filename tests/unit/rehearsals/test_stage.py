@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.rehearsals import stage
 from tests.rehearsals.resolver import configuration, packages
-from tests.rehearsals.stage import TRANSIT, TTL, declared, edited, update
+from tests.rehearsals.stage import BAKE, TRANSIT, TTL, declared, edited, update, written
+from tests.visitors import Site
 
 
 def test_an_operator_changes_the_addresses_and_the_times_and_keeps_every_probe() -> None:
@@ -15,6 +22,16 @@ def test_an_operator_changes_the_addresses_and_the_times_and_keeps_every_probe()
     assert (changed["ttl"], changed["transit_ttl"]) == (TTL, TRANSIT)
     assert changed["probes"] == split["probes"] != []
     assert split == before, "the next story declares what this one changed"
+
+
+def test_all_names_are_declared_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    (tmp_path / ".cache").mkdir()
+    option, file = written(Site("lab"), [edited(declared(name), ["192.0.2.2"]) for name in ("media", "social")])
+    assert option == "-e"
+    found = json.loads(Path(file.removeprefix("@")).read_text())
+    assert [split["id"] for split in found["dns_split_splits"]] == ["media", "social"]
+    assert found["dns_split_bake"] == BAKE
 
 
 def test_the_stage_is_set_by_one_update() -> None:
