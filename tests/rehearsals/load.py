@@ -30,6 +30,7 @@ from tests.rehearsals.sampling import ask
 from tests.visitors import SOCIAL, Site
 
 SITE = Site.of_environment()
+TOKEN = SITE.token
 EDGES = os.environ["CROWD_EDGES"].split()
 ANSWERS = Path(os.environ["CROWD_ANSWERS"]).open("w", buffering=1)  # noqa: SIM115 - for as long as the process lives
 # No more visitors than these stand at one edge's door at once, whatever is late behind it; the others wait outside.
@@ -92,7 +93,7 @@ class Edge(FastHttpUser):
         self.client.post(
             "/api/v1/statuses",
             data={"status": "crowd", "uuid": context["uuid"]},
-            headers={"Host": SOCIAL, "Authorization": f"Bearer {SITE.token}"},
+            headers={"Host": SOCIAL, "Authorization": f"Bearer {TOKEN}"},
             name="post",
             context=context,
         )

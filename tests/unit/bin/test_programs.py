@@ -64,7 +64,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> 
 def test_who_may_wait_holds_the_lock_for_as_long_as_the_block_runs(tmp_path: Path) -> None:
     path = tmp_path / "labs" / "lock"
     with one_at_a_time(path), path.open() as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
     with path.open() as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
