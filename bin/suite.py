@@ -60,6 +60,10 @@ SLOWEST = (
 # Takes so long on an emulated processor that `make test` would not end in time; `make molecule-<name>` runs it.
 BY_HAND = ("kernel_update_served",)
 
+# Visitors per second of a story in `make test`: a quarter of those that come to a lab with nothing else to do, because the scenarios
+# run on the same cores (docs/decisions/0009-visitors-by-locust.md).
+FEWER_VISITORS = {"UPSTAIRS_READS": "10", "UPSTAIRS_POSTS": "2"}
+
 
 @dataclass
 class Tally:
@@ -249,6 +253,8 @@ def main(arguments: list[str]) -> None:
             tally.close(start)
         case ["test"]:
             os.environ["UPSTAIRS_LAB"] = "test"
+            for rate, visitors in FEWER_VISITORS.items():
+                os.environ.setdefault(rate, visitors)
             test()
         case ["scenario", name]:
             os.environ["UPSTAIRS_LAB"] = "test"

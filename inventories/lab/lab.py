@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(os.environ.get("ANSIBLE_CONFIG") or "ansible.cfg").resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from bin.site import Site  # noqa: E402
+from bin.site import Site  # noqa: E402 - it is found by the line above
 
 lab = Site.of_environment()
 told = {"lab_name": lab.name, "lab_net": lab.net, "lab_root": str(ROOT), "lab_state": str(lab.state)}

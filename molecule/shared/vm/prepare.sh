@@ -33,6 +33,7 @@ quiet inside $vm/tree apt-get install -q -y --no-install-recommends --download-o
   "linux-image-cloud-amd64=$new_version" "linux-image-$old" grub-pc initramfs-tools zstd e2fsprogs
 quiet inside $vm/tree apt-get install -q -y --no-install-recommends --download-only "linux-image-cloud-amd64=$old_version"
 say "install both"
+settings $vm/tree
 install_into $vm/tree "linux-image-cloud-amd64=$new_version" "linux-image-$old" grub-pc initramfs-tools zstd e2fsprogs
 say "an initial file system in which the newest kernel panics"
 panics=$vm/tree/etc/initramfs-tools/scripts/init-top/planted
@@ -42,7 +43,6 @@ quiet inside $vm/tree mkinitramfs -o /panics "$new"
 mv $vm/tree/panics $vm/panics
 rm $panics
 unmounted $vm/tree
-settings $vm/tree
 
 # The machine itself writes its boot loader: elsewhere grub-probe finds no disk.
 cat > $vm/tree/finish << 'FINISH'
