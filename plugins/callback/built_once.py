@@ -116,7 +116,10 @@ def fresh(directory: Path, roots: Roots) -> bool:
             if sources is None:
                 return False
             for path, then in sources.items():
-                if seen.setdefault(path, stamp(Path(path))) != then:
+                # Nearly all modules are packed of the same files: each is looked at once.
+                if path not in seen:
+                    seen[path] = stamp(Path(path))
+                if seen[path] != then:
                     return False
         except Exception:
             # Whatever is wrong with it, it can be packed anew.
