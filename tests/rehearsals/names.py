@@ -15,9 +15,8 @@ from tests.rehearsals.tier import until
 
 ON_THE_HOST = Path(__file__).with_name("sampling.py").read_text()
 RATE = 50
-# Of the questions that were due, this part must have been asked and answered: a sampler that sleeps proves nothing. No more
-# than half, because emulated processors beside a story take a fifth of them: 25 in a second are left.
-SHARE = 0.5
+# Of the questions that were due, this part must have been asked and answered: a sampler that sleeps proves nothing.
+SHARE = 0.8
 SILENCE = "silence"
 Lead = tuple[tuple[str, ...], int]
 
