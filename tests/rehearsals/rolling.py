@@ -19,6 +19,7 @@ PATIENCE = 3000
 # An emulated processor takes ten to twenty times as long for everything.
 SLOWLY = {
     "base_verify_within": 240,
+    "edge_verify_within": 240,
     "web_verify_within": 240,
     "sidekiq_verify_within": 240,
     "postgres_healthy_within": 240,
