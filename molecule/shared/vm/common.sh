@@ -72,10 +72,11 @@ LAYOUT
 }
 
 # emulate DISK ARGUMENT...: the machine, whose processor is no real one: /dev/kvm is not everywhere, and where it is it may hang.
-# Debian 12's QEMU corrupts these kernels, and `-cpu max` has features that make them stumble.
+# Debian 12's QEMU corrupts these kernels, and `-cpu max` has features that make them stumble. A controller without a disk is looked
+# through at each boot, for a tenth of it.
 emulate() {
   local disk=$1
   shift
-  exec qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -accel tcg,thread=multi -cpu Nehalem -smp 2 \
+  exec qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35,sata=off,smbus=off,usb=off -accel tcg,thread=multi -cpu Nehalem -smp 2 \
     -drive "file=$disk,if=virtio,cache=writeback" -device virtio-rng-pci -serial stdio "$@"
 }

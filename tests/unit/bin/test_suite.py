@@ -9,7 +9,7 @@ import pytest
 
 from bin import suite
 from bin.programs import ROOT, Outcome, stop_with_everything, stopped
-from bin.suite import BY_HAND, LANES, SLOWEST, Tally, beside, lanes, scenarios
+from bin.suite import LANES, SLOWEST, Tally, beside, lanes, scenarios
 
 
 def test_what_has_not_begun_never_begins_when_the_run_is_stopped() -> None:
@@ -73,10 +73,10 @@ def test_scenarios_go_on_beside_what_waits_and_come_to_their_end(done: list[str]
     assert {*done} == {"image", "lint", "bad_input", "redis", "web"}
 
 
-def test_every_scenario_is_run_but_those_that_are_run_by_hand_and_the_slow_ones_begin_first() -> None:
+def test_every_scenario_is_run_and_the_slow_ones_begin_first() -> None:
     there = {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")}
-    assert {*BY_HAND} | {*SLOWEST} <= there, "one of that name is no more"
-    assert {*scenarios()} == there - {*BY_HAND}
+    assert {*SLOWEST} <= there, "one of that name is no more"
+    assert {*scenarios()} == there
     assert scenarios()[: len(SLOWEST)] == [*SLOWEST]
 
 
