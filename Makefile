@@ -2,10 +2,10 @@
 PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup lab lab-down check test rehearse bench docs pins
+.PHONY: help setup lab lab-down check test rehearse rehearse-kernels bench docs pins
 
 help: ## Show the verbs
-	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: ## Install what the controller needs (system packages, .venv)
 	@./bin/setup
@@ -30,6 +30,8 @@ rehearse: setup ## All rehearsals on the lab that make lab keeps; their table is
 
 rehearse-%: setup ## Those with this in their name, e.g. make rehearse-network-split, make rehearse-primary
 	@$(PYTHON) -m bin.suite rehearse $*
+
+rehearse-kernels: molecule-kernel_update_served molecule-kernel_update_machines ## New kernels, really booted in virtual machines
 
 bench: setup ## Measure the lab: a no-op run against the floor, the edge against a bare nginx
 	@$(PYTHON) -m bin.bench

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
 from bin import suite
 from bin.programs import ROOT, Outcome, stop_with_everything, stopped
-from bin.suite import LANES, SLOWEST, Tally, beside, lanes, scenarios
+from bin.suite import BY_HAND, LANES, SLOWEST, Tally, beside, lanes, scenarios
 
 
 def test_what_has_not_begun_never_begins_when_the_run_is_stopped() -> None:
@@ -73,10 +74,10 @@ def test_scenarios_go_on_beside_what_waits_and_come_to_their_end(done: list[str]
     assert {*done} == {"image", "lint", "bad_input", "redis", "web"}
 
 
-def test_every_scenario_is_run_and_the_slow_ones_begin_first() -> None:
+def test_every_scenario_is_run_but_those_that_are_run_by_hand_and_the_slow_ones_begin_first() -> None:
     there = {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")}
-    assert {*SLOWEST} <= there, "one of that name is no more"
-    assert {*scenarios()} == there
+    assert {*BY_HAND} | {*SLOWEST} <= there, "one of that name is no more"
+    assert {*scenarios()} == there - {*BY_HAND}
     assert scenarios()[: len(SLOWEST)] == [*SLOWEST]
 
 
@@ -85,3 +86,22 @@ def test_without_an_image_there_are_no_scenarios(done: list[str], monkeypatch: p
     with beside(Tally()) as image:
         assert not image.result()
     assert done == ["lint"]
+
+
+@pytest.mark.parametrize(
+    ("said", "come"),
+    [
+        ({}, {"UPSTAIRS_READS": "10", "UPSTAIRS_POSTS": "2"}),
+        ({"UPSTAIRS_READS": "40"}, {"UPSTAIRS_READS": "40", "UPSTAIRS_POSTS": "2"}),
+    ],
+)
+def test_fewer_visitors_come_to_a_busy_machine_unless_somebody_says_how_many(
+    said: dict[str, str], come: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = dict[str, str]()
+    # The program asks its own environment, and changes it.
+    monkeypatch.setattr(os, "environ", dict(said))
+    monkeypatch.setattr(suite, "stop_on_signals", lambda: None)
+    monkeypatch.setattr(suite, "test", lambda: seen.update(os.environ))
+    suite.main(["test"])
+    assert seen == {"UPSTAIRS_LAB": "test", **come}
