@@ -25,7 +25,7 @@ from tests.rehearsals.tier import Tier, until
 from tests.visitors import SOCIAL, Site
 
 # Seconds for all hosts on a machine that has other things to do, and in which is seen what is usual.
-PATIENCE = 1800
+PATIENCE = 3000
 BEFORE = 20
 # Per second. A quarter of what other stories have: the roll asks all hosts of the site all the time, on the same two cores.
 READS, POSTS = 10.0, 2.0
