@@ -14,8 +14,7 @@ from tests.rehearsals.faults import Faults, Program
 from tests.rehearsals.tier import until
 
 ON_THE_HOST = Path(__file__).with_name("sampling.py").read_text()
-# Questions per second: an answer that is wrong for longer than 50 ms is seen.
-RATE = 20
+RATE = 50
 # Of the questions that were due, this part must have been asked and answered: a sampler that sleeps proves nothing.
 SHARE = 0.8
 SILENCE = "silence"
