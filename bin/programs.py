@@ -175,7 +175,14 @@ def tail(output: str, count: int = TAIL_LINES) -> str:
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Where a failure begins to be told: by Ansible, by pytest, by Python. Molecule draws a line before each of Ansible's.
-_TELLING = re.compile(r"^(fatal: |failed: |E(?:   |$)|FAILED |\w*(Error|Exception)\b)")
+_TELLING = re.compile(r"^(fatal: |failed: |E(?:   |$)|\w*(Error|Exception)\b)")
+# Lines of Ansible's own: of those above a failure the last one says whether it is told within the result of a task.
+_RESULT = re.compile(r"^(fatal|failed): \[")
+_TASK = re.compile(r"^(TASK|RUNNING HANDLER) \[|^PLAY ")
+# In a failed task's result, what a program or a module says for itself. What it was given stands before it.
+_SAID = re.compile(r"^(msg|stderr): ")
+# What comes after it is no part of the failure: Molecule removes the hosts.
+_OVER = re.compile(r"^PLAY RECAP\b|An error occurred during the \w+ sequence action")
 
 BEFORE = 4  # lines before it, which say where
 
@@ -184,18 +191,34 @@ def cause(output: str, count: int = 80, width: int = 200) -> str:
     """Return the lines where the last failure is told, without colours and frames; the last lines where nothing looks like one.
 
     Ansible tells what a command said after all that it was given, and pytest what a playbook said in its last 60 lines: whoever has
-    nothing but these lines needs them all.
+    nothing but these lines needs them all. Of more than ``count`` it is the beginning and what was said that stay.
     """
     lines = [line.strip("\u2502 ") for line in _COLOUR.sub("", output).splitlines()]
     lines = [line for line in lines if line]
     told = [number for number, line in enumerate(lines) if _TELLING.match(line)]
-    if not told:
-        first = max(len(lines) - count, 0)
-    else:
-        # A failure told in several lines, as pytest does, begins with the first of them.
-        first = next(number for number in reversed(told) if number - 1 not in told)
-        first = max(first - BEFORE, 0)
-    return "\n".join("    " + line[:width] for line in lines[first:][:count])
+    chosen = _failure(lines, told, count) if told else lines[-count:]
+    return "\n".join("    " + line[:width] for line in chosen)
+
+
+def _failure(lines: list[str], told: list[int], count: int) -> list[str]:
+    """Return the lines of the last failure."""
+    end = next((number for number in range(told[-1], len(lines)) if _OVER.search(lines[number])), len(lines))
+    # A failure told in several lines, as pytest does, begins with the first of them.
+    said = next(number for number in reversed(told) if number - 1 not in told)
+    first = next((number for number in range(said, -1, -1) if _RESULT.match(lines[number])), said)
+    if any(_TASK.match(line) for line in lines[first:said]):
+        first = said
+    where, after = max(first - BEFORE, 0), first + 1
+    head = lines[where:after]
+    if _RESULT.match(lines[first]) and not any(_TASK.match(line) for line in head):
+        # Ansible shows the place in the file between the task's name and its result.
+        head = [line for line in lines[:where] if _TASK.match(line)][-1:] + head
+    if len(head) + end - after > count:
+        if said == first:
+            said = next((number for number in range(after, end) if _SAID.match(lines[number])), first)
+        if said - BEFORE > after:
+            head, after = [*head, "..."], said - BEFORE
+    return [*head, *lines[after:end]][:count]
 
 
 _RECAP = re.compile(

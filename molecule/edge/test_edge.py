@@ -480,10 +480,12 @@ def test_an_old_disk_that_hangs_makes_only_the_first_visitors_wait(actors: Actor
         actors.play("disk", f"{key}.{number}", delay=30)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         first = list(pool.map(ask, [f"{key}.{number}" for number in range(4)]))
-    began = time.monotonic()
-    later = [ask(f"{key}.{number}") for number in range(4, 8)]
-    assert {answer.status for answer in (*first, *later)} == {503}
-    assert time.monotonic() - began < 0.9
+    later = [f"{key}.{number}" for number in range(4, 8)]
+    assert {answer.status for answer in (*first, *map(ask, later))} == {503}
+    # Not none of them: a second later nginx looks again, and on a slow machine that second is over before all have asked.
+    reached = {note["path"] for note in actors.seen("disk")}
+    assert reached
+    assert not reached.issuperset(later)
     recover()
 
 
@@ -668,13 +670,15 @@ def test_a_websocket_reaches_streaming(actors: Actors) -> None:
 
 
 def test_an_event_arrives_when_it_happens(actors: Actors) -> None:
-    began = time.monotonic()
     with socket.create_connection((EDGE, 443), timeout=10) as raw, TRUST.wrap_socket(raw, server_hostname=WEB) as tls:
         tls.sendall(f"GET /api/v1/streaming/public HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
         said = b""
         while b"event: one" not in said:
-            said += tls.recv(4096)
-        assert time.monotonic() - began < 0.9
+            piece = tls.recv(4096)
+            assert piece, said
+            said += piece
+    # Streaming says the second a second later: who keeps back what it says sends both at once.
+    assert b"event: two" not in said
 
 
 # Names and TLS

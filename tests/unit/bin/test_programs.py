@@ -30,21 +30,83 @@ def test_what_is_no_recap_says_nothing() -> None:
     assert recaps("alice: ok=1\nTASK [changed=3]\n") == {}
 
 
+REFUSED = "TASK [Ask]\nok: [a]\nfatal: [a]: FAILED! =>\n    msg: refused as wanted\nTASK [Ask again]\n"
+DESTROYED = (
+    "PLAY RECAP\n  ****\nb : ok=1 changed=0 unreachable=0 failed=1\n"
+    "WARNING  redis \u279c verify: An error occurred during the test sequence action: 'verify'. Cleaning up.\n"
+    "TASK [Remove the host]\nchanged: [b]\nPLAY RECAP\n"
+)
+
+
+def lines_of(why: str) -> list[str]:
+    """Return the lines without the margin."""
+    return [line.removeprefix("    ") for line in why.splitlines()]
+
+
 def test_the_cause_is_where_the_last_failure_is_told() -> None:
     molecule = (
         "\x1b[2m\u2502\x1b[0m TASK [Ask]\nok: [a]\n\x1b[2;31m\u2502\x1b[0m \x1b[31mfatal: [a]: FAILED! => \x1b[0m\n"
         "\u2502     msg: refused as wanted\n\u2502 TASK [Ask again]\n\u2502 fatal: [b]: FAILED! =>\n\u2502     stderr: |-\n\u2502 \n"
         "\u2502       AssertionError: it waited\n\u2502 PLAY RECAP\n"
     )
-    said = ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "stderr: |-", "AssertionError: it waited", "PLAY RECAP"]
-    assert [line.strip() for line in cause(molecule).splitlines()][1:] == said
+    said = ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "stderr: |-", "AssertionError: it waited"]
+    assert lines_of(cause(molecule))[-4:] == said
     several = "1\n2\n3\n4\n5\nE   assert 1 == 2\nE    + 1\n"
-    assert [line[4:] for line in cause(several).splitlines()] == ["2", "3", "4", "5", "E   assert 1 == 2", "E    + 1"]
+    assert lines_of(cause(several)) == ["2", "3", "4", "5", "E   assert 1 == 2", "E    + 1"]
     # What a playbook said, which has empty lines.
     told = "E   AssertionError: fatal" + "\nE\nE   msg: why" * 30
-    assert cause(f"def test():\n{told}\nassert 0\n").splitlines()[1:-1] == ["    " + line for line in told.splitlines()]
+    assert lines_of(cause(f"def test():\n{told}\nassert 0\n"))[1:-1] == told.splitlines()
     assert cause("one\ntwo\nthree\n", count=2) == "    two\n    three"
     assert cause("") == ""
+
+
+def test_what_comes_after_a_failure_is_left_out() -> None:
+    failed = "fatal: [b]: FAILED! =>\n    msg: no\n"
+    assert lines_of(cause(REFUSED + failed + DESTROYED))[-3:] == [
+        "TASK [Ask again]",
+        "fatal: [b]: FAILED! =>",
+        "msg: no",
+    ]
+    # Molecule says it also where no play was over.
+    cut = DESTROYED.split("failed=1\n")[1]
+    assert lines_of(cause(REFUSED + failed + cut))[-1] == "msg: no"
+    # When the hosts cannot be removed, that is the last failure.
+    assert lines_of(cause(REFUSED + failed + DESTROYED + "fatal: [b]: FAILED! =>\n    msg: busy\n"))[-1] == "msg: busy"
+
+
+def test_of_a_long_failure_the_task_and_what_was_said_stay() -> None:
+    given, more = "    cmd: |-\n" + "      given\n" * 100, "    stdout: |-\n" + "      more\n" * 100
+    script = f"fatal: [b]: FAILED! =>\n{given}    msg: non-zero return code\n    rc: 1\n    stderr: |-\n      no such file\n{more}"
+    shown = lines_of(cause(REFUSED + script + DESTROYED))
+    assert len(shown) == 80
+    assert shown[3:6] == ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "..."]
+    assert shown[10:14] == ["msg: non-zero return code", "rc: 1", "stderr: |-", "no such file"]
+    # What Python said at the end of what a script printed, which is a part of its task's failure.
+    frames = "    stdout: |-\n" + "      at a line\n" * 100 + "      AssertionError: it waited\n"
+    shown = lines_of(cause(REFUSED + f"fatal: [b]: FAILED! =>\n    msg: non-zero\n{frames}" + DESTROYED))
+    assert shown[3:6] == ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "..."]
+    assert shown[-1] == "AssertionError: it waited"
+    # Of a result in which nothing was said, the beginning.
+    shown = lines_of(cause(REFUSED + f"fatal: [b]: FAILED! =>\n{given}"))
+    assert (len(shown), shown[3:6]) == (80, ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "cmd: |-"])
+
+
+def test_a_task_is_named_also_where_ansible_shows_its_place_between() -> None:
+    place = "[ERROR]: Task failed: no\nOrigin: a.yml:3:5\n1 ---\n2\n3 - name: Ask again\n  ^ column 3\n"
+    shown = lines_of(cause(REFUSED + place + "fatal: [b]: FAILED! =>\n    msg: no\n" + DESTROYED))
+    assert shown == ["TASK [Ask again]", *map(str.strip, place.splitlines()[2:]), "fatal: [b]: FAILED! =>", "msg: no"]
+    # Not so where something else failed after Ansible.
+    assert lines_of(cause(REFUSED + "PLAY RECAP\n1\n2\n3\n4\nE   no\n"))[0] == "1"
+
+
+def test_of_a_failed_test_the_summary_does_not_hide_the_reason() -> None:
+    pytest_said = "    def test():\n>       assert 1 == 2\nE       assert 1 == 2\n\nx.py:1: AssertionError\n"
+    summary = (
+        "--- Captured stdout call ---\none\ntwo\n=== short test summary info ===\nFAILED x.py::test - assert 1 == 2\n"
+    )
+    shown = lines_of(cause(pytest_said + summary))
+    assert shown[:3] == ["def test():", ">       assert 1 == 2", "E       assert 1 == 2"]
+    assert shown[-1] == "FAILED x.py::test - assert 1 == 2"
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -220,6 +221,30 @@ def test_an_initrd_is_listed_by_its_reader(answer: Answer, words: str, monkeypat
     said = Host(Path("/"))._initrd_complaint(NEW)
     assert bool(said) == bool(words)
     assert words in said
+
+
+def test_an_initrd_that_was_good_is_listed_again_only_when_somebody_wrote_it(
+    tree: KernelTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = Answer(0, f"usr/lib/modules/{NEW}/kernel/fs/ext4.ko\n"), Answer(1, stderr="premature end")
+    answers = iter([bad, good, bad, good])
+    monkeypatch.setattr(Host, "real", True)
+    monkeypatch.setattr(kernel_host, "found", lambda name: name == "lsinitramfs")
+    monkeypatch.setattr(kernel_host, "run", lambda argv, within: next(answers))
+    host, initrd = Host(tree.root), tree.root / f"boot/initrd.img-{NEW}"
+    # What is bad is asked again: somebody may have mended what lists it.
+    assert "premature end" in host._initrd_complaint(NEW)
+    assert host._initrd_complaint(NEW) == host._initrd_complaint(NEW) == ""
+    seen = initrd.stat()
+    # The clock of a file system ticks every few milliseconds.
+    while initrd.stat().st_ctime_ns == seen.st_ctime_ns:
+        initrd.write_bytes(initrd.read_bytes())
+    os.utime(initrd, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert "premature end" in host._initrd_complaint(NEW)
+    assert host._initrd_complaint(NEW) == ""
+    initrd.unlink()
+    with pytest.raises(StopIteration):
+        host._initrd_complaint(NEW)
 
 
 def test_an_initrd_that_nobody_can_list_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
