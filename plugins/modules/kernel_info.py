@@ -22,7 +22,9 @@ description:
     kernel V(6.1.0-22-amd64)), in dpkg's order of package versions. Never with the highest image, which may be of another flavour.
   - Asks what speaks against booting that kernel (its files, its initrd, modules that DKMS builds, secure boot, the space in C(/boot)),
     and what the boot loader will boot by itself.
-  - What is not known is never V(current) and never V(pending). Nothing is cached, and no fact is set.
+  - What is not known is never V(current) and never V(pending). No fact is set, and nothing is cached but which initrd was listed and found
+    good, in C(/run/upstairs-initrds) and so until the next boot; one that was written since, by its inode, size and time of change, is
+    listed again.
   - Knows Debian's kernels, GRUB and systemd-boot. Of other kernels, and of those of the RPM family, the answer is V(unknown).
   - It does not fetch lists of packages. Run C(apt-get update) before where a new kernel of the archive matters.
 author: [Upstairs]
@@ -47,10 +49,10 @@ options:
     default: ""
 attributes:
   check_mode:
-    description: It only reads.
+    description: It only reads; what it remembers of an initrd changes no answer.
     support: full
   diff_mode:
-    description: It only reads.
+    description: It only reads; what it remembers of an initrd changes no answer.
     support: none
 """
 
