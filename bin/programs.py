@@ -66,11 +66,12 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended: its exit status, how long it took in seconds, and all that it printed."""
+    """How a program ended: its exit status, how long it took in seconds, all that it printed, and why it failed where that knows more."""
 
     status: int
     seconds: float
     output: str
+    why: str = ""
 
 
 def run(

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from bin.programs import (
     say,
     stop_on_signals,
     stopped,
+    tail,
 )
 
 TEST_LOCK = Path("/run/lock/upstairs-test")
@@ -84,7 +85,7 @@ class Tally:
         if good:
             self.passed += int(counted[-1]) if counted else 1
         else:
-            self.failed[name] = cause(outcome.output)
+            self.failed[name] = outcome.why or cause(outcome.output)
             say(self.failed[name])
         return good
 
@@ -146,11 +147,20 @@ def scenarios() -> list[str]:
 
 
 def scenario(name: str) -> Outcome:
-    """Run one scenario whole; its hosts are removed also when it fails."""
+    """Run one scenario whole; its hosts are removed also when it fails, and then what their programs complained of is told."""
+    for journal in journals(name):
+        journal.unlink()
     outcome = run(f"molecule-{name}", ["molecule", "test", "--scenario-name", name])
-    if outcome.status != 0:
-        run(f"molecule-{name}-destroy", ["molecule", "destroy", "--scenario-name", name])
-    return outcome
+    if outcome.status == 0:
+        return outcome
+    run(f"molecule-{name}-destroy", ["molecule", "destroy", "--scenario-name", name])
+    complaints = [f"{one.name}, errors only:\n{tail(one.read_text(), 12)}" for one in journals(name)]
+    return replace(outcome, why="\n".join([cause(outcome.output), *complaints]))
+
+
+def journals(name: str) -> list[Path]:
+    """Return the files in which a scenario's hosts left what their programs complained of (molecule/shared/destroy.yml)."""
+    return sorted(LOGS.glob(f"journal-{name}-*.log"))
 
 
 def host_image() -> Outcome:

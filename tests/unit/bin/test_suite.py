@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,26 @@ def test_fewer_visitors_come_to_a_busy_machine_unless_somebody_says_how_many(
     monkeypatch.setattr(suite, "test", lambda: seen.update(os.environ))
     suite.main(["test"])
     assert seen == {"UPSTAIRS_LAB": "test", **come}
+
+
+def test_a_scenario_that_fails_tells_what_its_hosts_complained_of_now_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "journal-redis-redis-1.log").write_text("of the run before\n")
+    (tmp_path / "journal-redis_sentinel-one.log").write_text("of another scenario\n")
+    monkeypatch.setattr(suite, "LOGS", tmp_path)
+
+    def run(_name: str, argv: list[str]) -> Outcome:
+        if "test" in argv:
+            (tmp_path / "journal-redis-redis-2.log").write_text("Failed to set up user namespacing\n")
+            return Outcome(2, 1.0, "fatal: [redis-2]: FAILED! =>\nmsg: See the journal\n")
+        return Outcome(0, 1.0, "")
+
+    monkeypatch.setattr(suite, "run", run)
+    tally = Tally()
+    assert not tally.add("scenario redis", suite.scenario("redis"))
+    why = tally.failed["scenario redis"]
+    assert "msg: See the journal" in why
+    assert "journal-redis-redis-2.log, errors only:\n    Failed to set up user namespacing" in why
+    assert "of the run before" not in why
+    assert "of another scenario" not in why
