@@ -4,8 +4,9 @@
 usage: python -m bin.suite check | test | scenario ROLE | rehearse [STORY]
 
 ``check``: what needs no host. ``test``: everything, on hosts of its own (UPSTAIRS_LAB=test), which it removes at the end, also
-after a failure. ``rehearse``: all stories, or those with STORY in their name, on the lab that ``make lab`` keeps. Each step
-prints one line; a failed one prints the end of what it said, and all of it is in .cache/logs.
+after a failure, unless UPSTAIRS_KEEP says that somebody wants to look at the site's. ``rehearse``: all stories, or those with
+STORY in their name, on the lab that ``make lab`` keeps. Each step prints one line; a failed one prints why, and all that was
+said is in .cache/logs.
 """
 
 from __future__ import annotations
@@ -236,6 +237,11 @@ def clean() -> None:
     shutil.rmtree(ROOT / ".lab" / "test", ignore_errors=True)
 
 
+def keeps_hosts() -> bool:
+    """Tell whether whoever runs the tests wants to look at the hosts afterwards."""
+    return bool(os.environ.get("UPSTAIRS_KEEP"))
+
+
 def test() -> None:
     """Everything."""
     start, tally = time.monotonic(), Tally()
@@ -246,8 +252,11 @@ def test() -> None:
             with beside(tally) as image:
                 if image.result():
                     site(tally)
+                    if not keeps_hosts():
+                        # Its hosts take a fifth of a core while nobody visits, and scenarios go on for a quarter of an hour.
+                        remove_hosts("upstairs.lab=test", "upstairs.scenario=site")
         finally:
-            if not os.environ.get("UPSTAIRS_KEEP"):
+            if not keeps_hosts():
                 clean()
     tally.close(start)
 

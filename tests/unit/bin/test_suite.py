@@ -90,6 +90,31 @@ def test_without_an_image_there_are_no_scenarios(done: list[str], monkeypatch: p
 
 
 @pytest.mark.parametrize(
+    ("wish", "removed"),
+    [({}, ["all", "site", "site's hosts", "all"]), ({"UPSTAIRS_KEEP": "1"}, ["all", "site"])],
+)
+def test_the_sites_hosts_go_as_soon_as_nobody_visits_them_unless_they_are_kept(
+    wish: dict[str, str], removed: list[str], done: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = list[str]()
+    monkeypatch.setattr(os, "environ", wish)
+    monkeypatch.setattr(suite, "TEST_LOCK", tmp_path / "lock")
+    monkeypatch.setattr(suite, "clean", lambda: found.append("all"))
+    monkeypatch.setattr(suite, "site", lambda _tally: found.append("site"))
+    monkeypatch.setattr(
+        suite,
+        "remove_hosts",
+        lambda *labels: found.append(
+            "site's hosts" if labels == ("upstairs.lab=test", "upstairs.scenario=site") else "?"
+        ),
+    )
+    with pytest.raises(SystemExit, match="0"):
+        suite.test()
+    assert found == removed
+    assert "web" in done
+
+
+@pytest.mark.parametrize(
     ("said", "come"),
     [
         ({}, {"UPSTAIRS_READS": "10", "UPSTAIRS_POSTS": "2"}),
