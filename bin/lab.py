@@ -16,7 +16,19 @@ import time
 from pathlib import Path
 
 from bin.picture import picture
-from bin.programs import LOGS, ROOT, fail, listed, only_one, podman, recaps, remove_hosts, say, stop_on_signals
+from bin.programs import (
+    LOGS,
+    ROOT,
+    fail,
+    listed,
+    only_one,
+    podman,
+    recaps,
+    remove_hosts,
+    say,
+    stop_on_signals,
+    with_labels,
+)
 from bin.site import Site
 from bin.vms import Vms
 
@@ -113,11 +125,11 @@ def down() -> None:
     """Remove the hosts, their network and their secrets; then the images, where no other host uses them."""
     with only_one(ROOT / ".lab" / f"{NAME}.lock", "make lab"):
         removed = remove_hosts(f"upstairs.lab={NAME}", f"upstairs.root={ROOT}")
-        if not listed("ps", "--all", "--quiet", "--filter", f"label=upstairs.lab={NAME}"):
+        if not listed("ps", "--all", "--quiet", *with_labels(f"upstairs.lab={NAME}")):
             podman("network", "rm", f"upstairs-{NAME}")
         shutil.rmtree(STATE, ignore_errors=True)
-        if not listed("ps", "--all", "--quiet", "--filter", "label=upstairs.root"):
-            for image in listed("images", "--quiet", "--filter", "label=upstairs.image"):
+        if not listed("ps", "--all", "--quiet", *with_labels("upstairs.root")):
+            for image in listed("images", "--quiet", *with_labels("upstairs.image")):
                 podman("rmi", "--force", image)
         say(f"The lab is gone, with its {removed} hosts." if removed else "There was no lab.")
 

@@ -151,10 +151,14 @@ def listed(*arguments: str) -> list[str]:
         fail(str(error))
 
 
+def with_labels(*labels: str) -> list[str]:
+    """Return the options by which podman lists only what carries all of these labels."""
+    return [word for label in labels for word in ("--filter", f"label={label}")]
+
+
 def remove_hosts(*labels: str) -> int:
     """Remove the hosts that carry all of these labels; return how many there were."""
-    filters = [word for label in labels for word in ("--filter", f"label={label}")]
-    if hosts := listed("ps", "--all", "--quiet", *filters):
+    if hosts := listed("ps", "--all", "--quiet", *with_labels(*labels)):
         listed("rm", "--force", "--time", "0", *hosts)
     return len(hosts)
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from bin.journals import journals
 from bin.programs import (
     LOGS,
     ROOT,
@@ -147,21 +148,16 @@ def scenarios() -> list[str]:
     return sorted(found, key=lambda n: (SLOWEST.index(n) if n in SLOWEST else len(SLOWEST), n))
 
 
-def scenario(name: str) -> Outcome:
+def scenario(name: str, *, show: bool = False) -> Outcome:
     """Run one scenario whole; its hosts are removed also when it fails, and then what their programs complained of is told."""
     for journal in journals(name):
         journal.unlink()
-    outcome = run(f"molecule-{name}", ["molecule", "test", "--scenario-name", name])
+    outcome = run(f"molecule-{name}", ["molecule", "test", "--scenario-name", name], show=show)
     if outcome.status == 0:
         return outcome
     run(f"molecule-{name}-destroy", ["molecule", "destroy", "--scenario-name", name])
     complaints = [f"{one.name}, errors only:\n{tail(one.read_text(), 12)}" for one in journals(name)]
     return replace(outcome, why="\n".join([cause(outcome.output), *complaints]))
-
-
-def journals(name: str) -> list[Path]:
-    """Return the files in which a scenario's hosts left what their programs complained of (molecule/shared/destroy.yml)."""
-    return sorted(LOGS.glob(f"journal-{name}-*.log"))
 
 
 def host_image() -> Outcome:
@@ -277,7 +273,10 @@ def main(arguments: list[str]) -> None:
             test()
         case ["scenario", name]:
             os.environ["UPSTAIRS_LAB"] = "test"
-            raise SystemExit(run(f"molecule-{name}", ["molecule", "test", "-s", name], show=True).status)
+            outcome = scenario(name, show=True)
+            if outcome.why:
+                say(outcome.why)
+            raise SystemExit(outcome.status)
         case ["rehearse", *names]:
             chosen = [word for name in names for word in ("-k", name.replace("-", "_"))]
             argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", *chosen, "tests/rehearsals"]

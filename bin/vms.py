@@ -39,6 +39,7 @@ from bin.programs import (
     start_host,
     stop_on_signals,
     tail,
+    with_labels,
 )
 from bin.site import Site
 
@@ -260,7 +261,7 @@ class Vms:
 
     def here(self) -> list[str]:
         """Return the hosts that are virtual machines now, or were when somebody was killed; a lab's scenarios have others."""
-        mine = ["--filter", f"label=upstairs.lab={self.site.name}", "--filter", "label=upstairs.vm"]
+        mine = with_labels(f"upstairs.lab={self.site.name}", "upstairs.vm")
         hosts = listed("ps", "--all", *mine, "--format", '{{index .Labels "upstairs.vm"}}')
         return [host for host in hosts if host in self.site.features]
 

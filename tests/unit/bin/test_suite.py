@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bin import suite
+from bin import journals, suite
 from bin.programs import ROOT, Outcome, stop_with_everything, stopped
 from bin.suite import BY_HAND, LANES, SLOWEST, Tally, beside, lanes, scenarios
 
@@ -138,9 +138,9 @@ def test_a_scenario_that_fails_tells_what_its_hosts_complained_of_now_and_not_be
 ) -> None:
     (tmp_path / "journal-redis-redis-1.log").write_text("of the run before\n")
     (tmp_path / "journal-redis_sentinel-one.log").write_text("of another scenario\n")
-    monkeypatch.setattr(suite, "LOGS", tmp_path)
+    monkeypatch.setattr(journals, "LOGS", tmp_path)
 
-    def run(_name: str, argv: list[str]) -> Outcome:
+    def run(_name: str, argv: list[str], **_show: bool) -> Outcome:
         if "test" in argv:
             (tmp_path / "journal-redis-redis-2.log").write_text("Failed to set up user namespacing\n")
             return Outcome(2, 1.0, "fatal: [redis-2]: FAILED! =>\nmsg: See the journal\n")
@@ -154,3 +154,4 @@ def test_a_scenario_that_fails_tells_what_its_hosts_complained_of_now_and_not_be
     assert "journal-redis-redis-2.log, errors only:\n    Failed to set up user namespacing" in why
     assert "of the run before" not in why
     assert "of another scenario" not in why
+    assert (tmp_path / "journal-redis_sentinel-one.log").exists()
