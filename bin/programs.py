@@ -188,6 +188,9 @@ _TASK = re.compile(r"^(TASK|RUNNING HANDLER) \[|^PLAY ")
 _SAID = re.compile(r"^(msg|stderr): ")
 # What comes after it is no part of the failure: Molecule removes the hosts.
 _OVER = re.compile(r"^PLAY RECAP\b|An error occurred during the \w+ sequence action")
+# What pytest tells of tests that went well stands between its failures and the names of those.
+_WENT_WELL = re.compile(r"^=+ PASSES =+$.*?(?=^=+ short test summary info =+$|\Z)", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"^(?:FAILED|ERROR) tests/\S+")
 
 BEFORE = 4  # lines before it, which say where
 
@@ -198,11 +201,22 @@ def cause(output: str, count: int = 80, width: int = 200) -> str:
     Ansible tells what a command said after all that it was given, and pytest what a playbook said in its last 60 lines: whoever has
     nothing but these lines needs them all. Of more than ``count`` it is the beginning and what was said that stay.
     """
-    lines = [line.strip("\u2502 ") for line in _COLOUR.sub("", output).splitlines()]
+    lines = [line.strip("\u2502 ") for line in _plain(output).splitlines()]
     lines = [line for line in lines if line]
     told = [number for number, line in enumerate(lines) if _TELLING.match(line)]
     chosen = _failure(lines, told, count) if told else lines[-count:]
     return "\n".join("    " + line[:width] for line in chosen)
+
+
+def brief(output: str, count: int = 12) -> str:
+    """Return which tests failed, and the first lines of the cause: for who is shown no more than the end of a long run."""
+    names = [named[0] for line in _plain(output).splitlines() if (named := _NAMED.match(line))]
+    return "\n".join([*("    " + name for name in names), cause(output, count)])
+
+
+def _plain(output: str) -> str:
+    """Return it without colours, and without what pytest tells of tests that went well."""
+    return _WENT_WELL.sub("", _COLOUR.sub("", output))
 
 
 def _failure(lines: list[str], told: list[int], count: int) -> list[str]:

@@ -30,6 +30,7 @@ from bin.programs import (
     LOGS,
     ROOT,
     Outcome,
+    brief,
     cause,
     fail,
     only_one,
@@ -68,13 +69,20 @@ BY_HAND = ("kernel_update_machines",)
 FEWER_VISITORS = {"UPSTAIRS_READS": "10", "UPSTAIRS_POSTS": "2"}
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a step failed: all that helps, and in a few lines."""
+
+    why: str
+    brief: str
+
+
 @dataclass
 class Tally:
     """What was run, and how it went."""
 
     passed: int = 0
-    # What failed, and where its output tells why.
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
 
     def add(self, name: str, outcome: Outcome) -> bool:
         """Print a step's line; return whether it passed."""
@@ -87,8 +95,8 @@ class Tally:
         if good:
             self.passed += int(counted[-1]) if counted else 1
         else:
-            self.failed[name] = outcome.why or cause(outcome.output)
-            say(self.failed[name])
+            self.failed[name] = Failure(outcome.why or cause(outcome.output), brief(outcome.output))
+            say(self.failed[name].why)
         return good
 
     def do(self, name: str, step: Callable[[], Outcome]) -> bool:
@@ -96,9 +104,14 @@ class Tally:
         return not stopped.is_set() and self.add(name, step())
 
     def close(self, start: float) -> None:
-        """Print the closing lines and leave with the status that they mean: once more why, because hours of output lie between."""
-        for name, why in self.failed.items():
-            say(f"\n{name}:\n{why}")
+        """Print the closing lines and leave with the status that they mean: once more why, because hours of output lie between.
+
+        In a few lines at the very end, because who runs it on another machine may be shown no more than that.
+        """
+        for name, failure in self.failed.items():
+            say(f"\n{name}:\n{failure.why}")
+        for name, failure in self.failed.items():
+            say(f"\n{name}, in short:\n{failure.brief}")
         say(
             f"\nThe whole took {(time.monotonic() - start) / 60:.1f} minutes."
             + (f" Failed: {', '.join(self.failed)} (all output: {LOGS.relative_to(ROOT)}/)." if self.failed else "")
@@ -221,8 +234,8 @@ def site(tally: Tally) -> None:
     if not tally.add("make lab, again: it finishes", run("site-up", [sys.executable, "-m", "bin.lab", "up"])):
         return
     for name in ("acceptance", "rehearsals"):
-        # -rP: what a rehearsal's visitors saw is worth a line also when all went well.
-        tally.add(name, pytest(name, "-rP", "--durations=0", "--durations-min=5", f"tests/{name}"))
+        # P: what a rehearsal's visitors saw is worth a line also when all went well; f and E: which of the stories did not go well.
+        tally.add(name, pytest(name, "-rPfE", "--durations=0", "--durations-min=5", f"tests/{name}"))
 
 
 def clean() -> None:

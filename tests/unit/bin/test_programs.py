@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bin.programs import ROOT, Recap, cause, one_at_a_time, only_one, recaps, run
+from bin.programs import ROOT, Recap, brief, cause, one_at_a_time, only_one, recaps, run
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -107,6 +107,34 @@ def test_of_a_failed_test_the_summary_does_not_hide_the_reason() -> None:
     shown = lines_of(cause(pytest_said + summary))
     assert shown[:3] == ["def test():", ">       assert 1 == 2", "E       assert 1 == 2"]
     assert shown[-1] == "FAILED x.py::test - assert 1 == 2"
+
+
+WITH_OTHERS = (
+    "=== FAILURES ===\n___ test_bad ___\n>       assert 1 == 2\n\x1b[31mE       assert 1 == 2\x1b[0m\n\n"
+    "--- Captured stdout ---\nlast words\n"
+    "=== PASSES ===\n___ test_good ___\nfatal: [a]: FAILED! =>\n    msg: refused as wanted\n" + "good\n" * 100
+)
+SLOWEST = "=== slowest durations ===\n9.00s call tests/x.py::test_good\n"
+NAMES = (
+    "=== short test summary info ===\nFAILED tests/x.py::test_bad - assert 1 == 2\nERROR tests/y.py::test_worse - no\n"
+)
+
+
+def test_what_is_told_of_tests_that_went_well_is_no_part_of_the_cause() -> None:
+    shown = lines_of(cause(WITH_OTHERS + SLOWEST + NAMES))
+    assert shown[-3:] == NAMES.splitlines()
+    assert shown[-5:-3] == ["--- Captured stdout ---", "last words"]
+    assert "E       assert 1 == 2" in shown
+    assert lines_of(cause(WITH_OTHERS))[-1] == "last words"
+
+
+def test_in_short_the_failed_tests_are_named_and_the_first_lines_of_the_cause_are_told() -> None:
+    shown = lines_of(brief(WITH_OTHERS + NAMES))
+    assert shown[:2] == ["FAILED tests/x.py::test_bad", "ERROR tests/y.py::test_worse"]
+    assert "E       assert 1 == 2" in shown
+    shown = lines_of(brief(REFUSED + "fatal: [b]: FAILED! =>\n    msg: no\n" + "more\n" * 100))
+    assert len(shown) == 12
+    assert shown[3:6] == ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "msg: no"]
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:

@@ -149,9 +149,23 @@ def test_a_scenario_that_fails_tells_what_its_hosts_complained_of_now_and_not_be
     monkeypatch.setattr(suite, "run", run)
     tally = Tally()
     assert not tally.add("scenario redis", suite.scenario("redis"))
-    why = tally.failed["scenario redis"]
+    why = tally.failed["scenario redis"].why
     assert "msg: See the journal" in why
     assert "journal-redis-redis-2.log, errors only:\n    Failed to set up user namespacing" in why
     assert "of the run before" not in why
     assert "of another scenario" not in why
     assert (tmp_path / "journal-redis_sentinel-one.log").exists()
+
+
+def test_the_last_lines_of_a_run_tell_in_short_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    said = "fatal: [redis-2]: FAILED! =>\n    msg: no memory\n" + "    more\n" * 100
+    tally.add("scenario redis", Outcome(2, 1.0, said))
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="1"):
+        tally.close(0)
+    lines = capsys.readouterr().out.splitlines()
+    begin = lines.index("scenario redis, in short:")
+    assert "msg: no memory" in "".join(lines[begin:])
+    assert "1 failed" in lines[-1]
+    assert len(lines) - begin < 20
