@@ -225,9 +225,12 @@ class Wire:
         return ":".join(said) if said else None
 
     def undo(self, member: str, *words: object) -> None:
-        """Ask a member, and remember if it did not take it."""
+        """Ask a member, once more where it is late, and remember if it did not take it."""
         try:
-            self.redis(member, *words)
+            try:
+                self.redis(member, *words)
+            except TimeoutError:
+                self.redis(member, *words)
         except (OSError, Refused) as error:
             self.undone.append(f"{member} did not take {' '.join(map(str, words))}: {error}")
 

@@ -12,6 +12,9 @@ from .redis import TROUBLE, Copies, Member, Opinions, lag, masters
 # Sentinel looks at a replica's priority every ten seconds.
 PREFERENCE_SEEN = 15.0
 PAUSE = 0.05
+# Questions that may be asked again, a second apart, as long as no write waits: an answer must come at once (see Wire), and a Sentinel that
+# writes its file down, or a busy host, is late now and then.
+TRIES = 6
 # Longer than an answer may take (see Wire): an old master that takes writes again loses them, so nothing is begun so late.
 SLACK = 1.2
 # How much an offset grows when a master asks its replicas whether they live.
@@ -203,7 +206,9 @@ def _intention(one: Plan) -> list[str]:
 def perform(one: Plan, hands: Hands, limits: Limits) -> int:
     """Hand over and return for how many milliseconds writes waited. Whatever happens, what the inventory wants comes back."""
     set_right(one.instance, hands)
-    rest = [m.name for m in one.instance.members if m.name not in (one.master, one.target) and hands.copy(m.name)]
+    rest = [
+        m.name for m in one.instance.members if m.name not in (one.master, one.target) and _present(one.instance, m)
+    ]
     wanted = {member.name: member.priority for member in one.instance.members}
     try:
         _prefer(one, hands, rest)
@@ -217,26 +222,44 @@ def set_right(instance: Instance, hands: Hands) -> list[str]:
     """Give every member back what the inventory wants: a switch that was killed has left something else. Return what was."""
     found = []
     for member in instance.members:
-        if hands.copy(member.name) is None:
+        if not _present(instance, member):
             continue
         wanted = {"replica-priority": member.priority, "min-replicas-to-write": instance.min_replicas}
         for setting, value in wanted.items():
-            had = hands.redis(member.name, "CONFIG", "GET", setting)[1]
+            had = _again(hands, member.name, "CONFIG", "GET", setting)[1]
             if str(had) != str(value):
-                hands.redis(member.name, "CONFIG", "SET", setting, value)
+                _again(hands, member.name, "CONFIG", "SET", setting, value)
                 found.append(f"{member.name} had {setting} {had}, it has {value} again")
     return found
+
+
+def _present(instance: Instance, member: Member) -> bool:
+    """Tell whether a member was there when it was planned. Who only answers late now must not be left electable."""
+    return instance.copies.get(member.name) is not None
+
+
+def _again(hands: Hands, member: str, *words: object) -> Any:
+    """Ask a member what may be asked twice, until it answers. Raise OSError when it never does."""
+    for _ in range(TRIES - 1):
+        try:
+            return hands.redis(member, *words)
+        except OSError:
+            hands.sleep(1)
+    return hands.redis(member, *words)
 
 
 def _prefer(one: Plan, hands: Hands, others: Sequence[str]) -> None:
     """Let nobody but the target be electable, and wait until the Sentinel that will choose knows it."""
     for name in others:
-        hands.redis(name, "CONFIG", "SET", "replica-priority", 0)
+        _again(hands, name, "CONFIG", "SET", "replica-priority", 0)
     never = {one.instance.address(name) for name in others}
     target = one.instance.address(one.target)
 
     def known() -> bool:
-        replicas = hands.sentinel(one.sentinel, "REPLICAS", one.instance.name)
+        try:
+            replicas = hands.sentinel(one.sentinel, "REPLICAS", one.instance.name)
+        except OSError:
+            return False
         rows = [dict(zip(flat[::2], flat[1::2], strict=False)) for flat in replicas]
         seen = {f"{row.get('ip')}:{row.get('port')}": row.get("slave-priority") for row in rows}
         return seen.get(target) != "0" and all(seen[address] == "0" for address in never & set(seen))

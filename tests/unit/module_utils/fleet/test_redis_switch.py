@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -107,8 +108,16 @@ class World:
         self.priority = {"alice": "100", "dot": "100", "nixie": "100"}
         self.quorum = {"alice": "1", "dot": "1", "nixie": "1"}
         self.master, self.paused, self.pauses = {"alice"}, False, 0
+        self.asked: Counter[str] = Counter()
+
+    def _late(self, question: str, times: int) -> None:
+        """Answer a question too late the first times that it is asked while no write waits."""
+        self.asked[question] += 1
+        if self.pauses == 0 and "PAUSE" not in question and self.asked[question] <= times:
+            raise TimeoutError("timed out")
 
     def redis(self, member: str, *words: object) -> Any:
+        self._late(f"{member}: {words}", 3 if "late" in self.faults else 99 if f"{member} gone" in self.faults else 0)
         self.said.append(f"{member}: {' '.join(map(str, words))}")
         if words[0] == "CONFIG":
             settings = {"replica-priority": self.priority, "min-replicas-to-write": self.quorum}[str(words[2])]
@@ -128,6 +137,7 @@ class World:
         self.redis(member, *words)
 
     def sentinel(self, name: str, *words: object) -> Any:
+        self._late(f"{name}: {words}", 3 if "late" in self.faults else 0)
         self.said.append(f"{name}: {' '.join(map(str, words))}")
         if words[0] == "REPLICAS":
             seen = "100" if "blind sentinel" in self.faults else self.priority["dot"]
@@ -146,6 +156,8 @@ class World:
         return "10.0.0.3:6379" if "nixie" in self.master and "no agreement" not in self.faults else "10.0.0.1:6379"
 
     def copy(self, member: str) -> Copy | None:
+        if "late" in self.faults and self.pauses == 0:
+            return None
         if member in self.master:
             self.clock += 30 if "clock jumps early" in self.faults and self.pauses == 1 else 0
             elected = len(self.master) > 1
@@ -201,6 +213,21 @@ def test_whatever_goes_wrong_writes_go_on_and_priorities_come_back(fault: str, s
     assert set(world.priority.values()) == {"100"}
     assert set(world.quorum.values()) == {"1"}
     assert world.master == masters
+
+
+def test_who_answers_late_while_no_write_waits_is_asked_again_and_is_not_left_electable() -> None:
+    world, failure = handed_over("late")
+    assert failure == ""
+    assert world.master == {"nixie"}
+    assert "dot: CONFIG SET replica-priority 0" in world.said
+
+
+def test_who_answers_no_more_is_told_before_anything_is_handed_over() -> None:
+    world = World(("dot gone",))
+    with pytest.raises(TimeoutError):
+        perform(plan(FOUND, "nixie", LIMITS), world, LIMITS)
+    assert world.master == {"alice"}
+    assert not world.pauses
 
 
 def test_no_failover_is_asked_for_while_a_write_is_missing() -> None:
