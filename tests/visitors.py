@@ -16,7 +16,7 @@ from bin import site
 SOCIAL = "social.upstairs.test"
 MEDIA = "media.upstairs.test"
 # Seconds for an answer, on a machine that has other things to do.
-PATIENCE = 30
+PATIENCE = 30.0
 
 
 class Site(site.Site):
@@ -30,7 +30,7 @@ class Site(site.Site):
 class Visitor:
     """Somebody who meets the site through one edge, knows the lab's CA, and believes nothing else."""
 
-    def __init__(self, site: Site, edge: str, token: str | None = None) -> None:
+    def __init__(self, site: Site, edge: str, token: str | None = None, patience: float = PATIENCE) -> None:
         self.site, self.edge = site, edge
         self.token = token or site.token
         self.ca = str(site.state / "ca.pem")
@@ -42,7 +42,7 @@ class Visitor:
                 server_hostname=name,
                 assert_hostname=name,
                 maxsize=4,
-                timeout=urllib3.Timeout(connect=5, read=PATIENCE),
+                timeout=urllib3.Timeout(connect=5, read=patience),
                 retries=False,
             )
             for name in (SOCIAL, MEDIA)

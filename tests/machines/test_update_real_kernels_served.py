@@ -25,6 +25,8 @@ WEB, NEXT, REPLICA = "served-2", "served-3", "served-4"
 HOSTS = {WEB: "both", NEXT: "both", REPLICA: "old"}
 # Visitors per second: few, because two of three web hosts that they come to are emulated.
 READS, POSTS = 0.5, 0.1
+# Seconds: longer than the edge waits for Rails, so that it is the edge that gives up.
+PATIENCE = 150.0
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def nothing_planted(machines: Machines) -> Iterator[None]:
 def test_a_real_kernel_that_panics_is_denied_and_its_host_serves_again_with_the_old_one(machines: Machines) -> None:
     site, new = machines.site, machines.newest(REPLICA)
     old, others = machines.boot(WEB), machines.others(WEB)
-    with told(Crowd(site, "a_real_kernel_that_panics", READS, POSTS)) as crowd:
+    with told(Crowd(site, "a_real_kernel_that_panics", READS, POSTS, patience=PATIENCE)) as crowd:
         crowd.until_well(600, calm=25)
         begun = time.monotonic()
         machines.faults.panic(WEB, new)
@@ -75,7 +77,7 @@ def test_a_real_kernel_that_panics_is_denied_and_its_host_serves_again_with_the_
 def test_real_kernels_come_to_web_hosts_and_a_replica_and_nobody_notices(machines: Machines) -> None:
     site, tier = machines.site, Tier(machines.site, machines.faults)
     new, before = machines.newest(REPLICA), {host: machines.boot(host) for host in HOSTS}
-    with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS)) as crowd:
+    with told(Crowd(site, "real_kernels_for_web_hosts_and_a_replica", READS, POSTS, patience=PATIENCE)) as crowd:
         # Rails has just started, and loads with its first requests what they need: half a minute for each on such a processor.
         crowd.until_well(600, calm=25)
         begun = time.monotonic()

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from bin.programs import LOGS, ROOT, tail
 from tests.rehearsals.answers import Answer, Books, parse, well
-from tests.visitors import SOCIAL, Site, Visitor
+from tests.visitors import PATIENCE, SOCIAL, Site, Visitor
 
 # Per second. What the lab carries on two cores with room to spare: docs/decisions/0009-visitors-by-locust.md.
 READS = float(os.environ.get("UPSTAIRS_READS", "40"))
@@ -32,6 +32,8 @@ class Crowd:
     posts: float = POSTS
     # The name that they follow; empty for nobody's.
     name: str = ""
+    # Seconds that each of them waits for an answer.
+    patience: float = PATIENCE
     fault: float | None = None
     mended: float | None = None
     books: Books | None = None
@@ -48,7 +50,7 @@ class Crowd:
         command = [sys.executable, "-m", "locust", "-f", "tests/rehearsals/load.py", "--headless", "--only-summary"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [*command, "--users", users, "--spawn-rate", users, "--stop-timeout", "40"],
+                [*command, "--users", users, "--spawn-rate", users, "--stop-timeout", f"{self.patience + 10:.0f}"],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -63,6 +65,7 @@ class Crowd:
                     "CROWD_POSTS": str(self.posts),
                     "CROWD_EDGES": " ".join(self.site.edges),
                     "CROWD_NAME": self.name,
+                    "CROWD_PATIENCE": str(self.patience),
                     "CROWD_SERVERS": " ".join(self.site.address(host) for host in self.site.hosts("nameserver")),
                 },
             )
@@ -71,7 +74,7 @@ class Crowd:
 
     def _wait_for_the_first(self) -> None:
         assert self._process
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while {bool(answer.uuid) for answer in self.answers if answer.good} != {True, False}:
             assert self._process.poll() is None, f"Locust did not start:\n{tail(self._log.read_text(), 40)}"
             assert time.monotonic() < deadline, f"nobody got a good answer: {self.answers[:5]}"
@@ -80,7 +83,7 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=60)
+            self._process.wait(timeout=self.patience + 60)
 
     @property
     def answers(self) -> list[Answer]:
@@ -118,11 +121,11 @@ class Crowd:
             assert now - begun < seconds, f"not well after {seconds} s: {bad[-3:] or 'reads or posts are not answered'}"
             time.sleep(0.5)
 
-    def judge(self, seconds: float = 60) -> Books:
+    def judge(self, seconds: float = 180) -> Books:
         """Send the visitors home and compare what they were told with the site's own books."""
         self.__exit__()
         mine = {answer.uuid for answer in self.answers if answer.uuid and answer.good}
-        visitor = Visitor(self.site, self.site.edges[0])
+        visitor = Visitor(self.site, self.site.edges[0], patience=self.patience)
         deadline = time.monotonic() + seconds
         while True:
             answer = visitor.ask(

@@ -13,6 +13,7 @@ from bin.vms import Vms
 from tests.visitors import Site
 
 TABLE = "inet rehearsal"
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Program:
 
     def wait(self) -> None:
         """Wait until it has ended."""
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 @dataclass
@@ -44,6 +45,14 @@ class Faults:
     def on(self, host: str, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command on a host as root, past its network, and return how it ended."""
         return podman("exec", "--interactive", self.site.container(host), *command, stdin=stdin)
+
+    def asked(self, host: str, *question: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command that changes nothing, and again where it printed nothing: podman exec now and then loses what was said."""
+        for _ in range(TRIES - 1):
+            done = self.on(host, *question, stdin=stdin)
+            if done.returncode != 0 or done.stdout:
+                return done
+        return self.on(host, *question, stdin=stdin)
 
     def start_on(self, host: str, file: Path, user: str, *command: str, stdin: str = "") -> Program:
         """Start a program on a host that says what it finds, and tell it by standard input what is nobody else's to read."""

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.rehearsals.names import SILENCE
+
 Ask = Callable[[str, str], Mapping[str, Any]]
+TRIES = 3
 
 
 @dataclass
@@ -30,18 +33,20 @@ class Following:
         """Ask again if the answer is too old; return what went wrong, after which the name leads nowhere."""
         if self.now() < self.until:
             return ""
-        said = []
-        # The one that answered last stays the first: a resolver keeps to whoever is quick.
-        for server in self.servers:
+        said: dict[str, str] = {}
+        # The one that answered last stays the first: a resolver keeps to whoever is quick. A packet may be lost or late.
+        for server in [*self.servers] * TRIES:
+            if server in said and not said[server].startswith(SILENCE):
+                continue
             found = self.ask(self.name, server)
             if not found["said"] and found["addresses"]:
                 self.addresses = tuple(found["addresses"])
                 self.until = self.now() + found["ttl"]
                 self.servers = [server, *(other for other in self.servers if other != server)]
                 return ""
-            said.append(f"{server}: {found['said'] or 'no address'}")
+            said[server] = found["said"] or "no address"
         self.addresses = ()
-        return "; ".join(said)
+        return "; ".join(f"{server}: {what}" for server, what in said.items())
 
 
 @dataclass(frozen=True)

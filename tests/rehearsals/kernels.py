@@ -78,7 +78,7 @@ class Kernels:
         """Return the releases that each host has booted since its tree was planted."""
         found = {}
         for host in self.site.features:
-            said = self.faults.on(host, "cat", f"{TREE}/boots")
+            said = self.faults.asked(host, "cat", f"{TREE}/boots")
             found[host] = said.stdout.split() if said.returncode == 0 else []
         return found
 
@@ -110,7 +110,8 @@ class Kernels:
         settings = {
             "kernel_update_root": TREE,
             "kernel_update_reboot_command": "systemctl poweroff",
-            "kernel_update_reboot_within": 90,
+            "kernel_update_reboot_within": 400,
+            "base_verify_within": 60,
             "kernel_update_waves": [],
             "kernel_update_bake_time": 2,
             "kernel_update_checks": 1,

@@ -35,7 +35,7 @@ EDGES = os.environ["CROWD_EDGES"].split()
 ANSWERS = Path(os.environ["CROWD_ANSWERS"]).open("w", buffering=1)  # noqa: SIM115 - for as long as the process lives
 # No more visitors than these stand at one edge's door at once, whatever is late behind it; the others wait outside.
 AT_THE_DOOR = 200
-PATIENCE = 30.0
+PATIENCE = float(os.environ["CROWD_PATIENCE"])
 NAME = os.environ["CROWD_NAME"]
 WAY = Following(NAME, os.environ["CROWD_SERVERS"].split(), ask) if NAME else Fixed(EDGES)
 

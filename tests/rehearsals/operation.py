@@ -72,7 +72,7 @@ class Operation:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(timeout=10)
 
-    def wait(self, seconds: float = 150) -> Outcome:
+    def wait(self, seconds: float = 400) -> Outcome:
         """Let it come to its end, and return how it went."""
         assert self._process
         status = self._process.wait(timeout=seconds)

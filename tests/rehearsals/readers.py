@@ -52,7 +52,7 @@ class Readers:
         digest = hashlib.sha256(self.picture).hexdigest()
         words = ("python3", "-c", ON_THE_HOST, self.name, self.path, digest, str(RATE), str(PORT))
         self._program = self.faults.start_on(self.host, self._file, "nobody", *words)
-        until(lambda: any(a.good for a in self.answers), f"the picture is read: {self._file}", 20)
+        until(lambda: any(a.good for a in self.answers), f"the picture is read: {self._file}", 60)
         return self
 
     def __exit__(self, *_: object) -> None:

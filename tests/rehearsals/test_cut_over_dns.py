@@ -132,9 +132,11 @@ def test_a_move_that_is_killed_twice_is_finished_by_the_next_run_and_waits_as_lo
         Operation(site, PLAYBOOK, arguments, "ada") as ada,
         Operation(site, PLAYBOOK, arguments, "bob") as bob,
     ):
-        refused = until(lambda: [one for one in (ada, bob) if one.over], "one of two operators is refused", 60)[0]
+        refused = until(lambda: [one for one in (ada, bob) if one.over], "one of two operators is refused", 240)[0]
         assert refused.wait().status != 0
-        assert "The fleet's lock is held" in refused.output, tail(refused.output, 40)
+        # By the lock, or already by the servers, of which one said what the other run had just written.
+        words = ("The fleet's lock is held", "Not all authoritative servers agree")
+        assert any(said in refused.output for said in words), tail(refused.output, 40)
         names.everywhere(old, TRANSIT)
         (ada if refused is bob else bob).kill()
         assert not names.watch.began((new, TRANSIT), names.servers), "it was killed too late, after the wait"

@@ -21,7 +21,7 @@ from tests.rehearsals.kernels import Kernels, new_once
 from tests.rehearsals.operation import Operation
 from tests.rehearsals.rolling import PLAYBOOK, reboots, words_of
 from tests.rehearsals.stage import Stage
-from tests.rehearsals.tier import Tier, until
+from tests.rehearsals.tier import REDIS, Tier, until
 from tests.visitors import SOCIAL, Site
 
 # Seconds for all hosts on a machine that has other things to do, and in which is seen what is usual.
@@ -41,6 +41,21 @@ def kernels(site: Site, faults: Faults) -> Iterator[Kernels]:
 
 
 @pytest.fixture
+def master(site: Site, operate: Operate, tier: Tier) -> str:
+    """One master of all Redis, on a host without Rails: a host that is lost leaves one elected here and another there.
+
+    They would be handed over twice, or before Rails is started anew. To a connection that it has not used since the first of two switches,
+    a client of Redis notices the second by an error: it tries again only once.
+    """
+    masters = {tier.redis_master(instance) for instance in REDIS}
+    without = [host for host in site.hosts("redis") if host not in site.hosts("web")]
+    if len(masters) > 1 or not masters <= {*without}:
+        done = operate("switch-redis.yml", "-e", f"to={without[0]}")
+        assert done.status == 0, tail(done.output, 60)
+    return tier.redis_master("data")
+
+
+@pytest.fixture
 def followers(site: Site, faults: Faults) -> Iterator[Crowd]:
     """People who come by the instance's own name: an edge that boots is met by nobody who does as the name says."""
     stage = Stage(faults, "social")
@@ -50,9 +65,10 @@ def followers(site: Site, faults: Faults) -> Iterator[Crowd]:
 
 
 def test_the_whole_site_gets_a_new_kernel_and_nobody_notices(
-    site: Site, operate: Operate, kernels: Kernels, followers: Crowd, tier: Tier
+    site: Site, operate: Operate, kernels: Kernels, master: str, followers: Crowd, tier: Tier
 ) -> None:
-    leader, master = tier.leader(), tier.redis_master("data")
+    leader = tier.leader()
+    lead = {leader, master}
     followers.go_on(BEFORE)
     typed = (*kernels.arguments(), *Stage(kernels.faults, "social").declare(*site.edges))
     with Operation(site, PLAYBOOK, typed, "whole", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as roll:
@@ -67,7 +83,7 @@ def test_the_whole_site_gets_a_new_kernel_and_nobody_notices(
     assert new_once(kernels.booted(), *site.features), kernels.booted()
     order = re.findall(r"One after the other: ([\w, ]+)", words_of(rolled.output))[0].split(", ")
     assert order[-1] == leader
-    assert order.index(master) >= len(order) - 2
+    assert set(order[-len(lead) :]) == lead
     assert set(order[:2]) == set(site.hosts("edge"))
     assert tier.leader() != leader
     before = [answer for answer in followers.answers if answer.done < roll.began]

@@ -54,17 +54,23 @@ class Tier:
 
     def _ask(self, host: str, *command: str, stdin: str = "") -> str:
         """Return what a command on a host printed. One that failed has not answered, and whoever may be down is not asked."""
-        done = self._faults.on(host, *command, stdin=stdin)
+        done = self._faults.asked(host, *command, stdin=stdin)
         if done.returncode != 0:
             raise UnansweredError(f"{host}: {command[0]} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
         return done.stdout
 
     def patroni(self, host: str) -> dict[str, Any]:
         """Return what the Patroni of a host says of its own member."""
-        address = self.site.address(host)
-        said = self._ask(host, "curl", "-sS", "-m", "2", f"http://{address}:8008/patroni")
-        answer: dict[str, Any] = json.loads(said)
+        answer: dict[str, Any] = self._page(host, "patroni")
         return answer
+
+    def _page(self, host: str, path: str) -> Any:
+        """Return what the Patroni of a host answers to a question of its API. What is no JSON is no answer."""
+        said = self._ask(host, "curl", "-sS", "-m", "5", f"http://{self.site.address(host)}:8008/{path}")
+        try:
+            return json.loads(said)
+        except ValueError as error:
+            raise UnansweredError(f"{host}: {said[:300]!r}") from error
 
     def members(self, but: str = "") -> dict[str, dict[str, Any]]:
         """Return what each Patroni says of its own member; ``but``, who may be down, is not asked."""
@@ -137,7 +143,7 @@ class Tier:
     def leads(self) -> dict[str, tuple[str, str]]:
         """Return who leads the database and each Redis, and in which reign: one who was away meanwhile is in another."""
         leader = self.leader()
-        found = {"database": (leader, str(self.patroni(leader)["timeline"]))}
+        found = {"database": (leader, str(answered(lambda: self.patroni(leader))["timeline"]))}
         for instance in REDIS:
             master = self.redis_master(instance)
             lines = self._redis(master, instance, "INFO", "replication").splitlines()
@@ -178,12 +184,11 @@ class Tier:
 
     def branched_at(self, host: str) -> int:
         """Return where, in bytes of WAL, the timeline of a leader left the one before."""
-        url = f"http://{self.site.address(host)}:8008/history"
-        timeline = self.patroni(host)["timeline"]
+        timeline = answered(lambda: self.patroni(host))["timeline"]
 
         def branch() -> int:
             # Patroni writes it down some time after the promotion; until then the last line is of an earlier one.
-            history: list[list[Any]] = json.loads(self._ask(host, "curl", "-sS", "-m", "2", url))
+            history: list[list[Any]] = self._page(host, "history")
             return next((int(line[1]) for line in history if line[0] == timeline - 1), 0)
 
         return until(branch, f"Patroni knows where timeline {timeline} began", 60)

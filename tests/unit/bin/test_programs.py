@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bin.programs import ROOT, Recap, brief, cause, one_at_a_time, only_one, recaps, run
+from bin import programs
+from bin.programs import ROOT, Recap, brief, cause, one_at_a_time, only_one, recaps, run, start_host
 
 RECAP = """
 PLAY RECAP *********************************************************************
@@ -135,6 +136,15 @@ def test_in_short_the_failed_tests_are_named_and_the_first_lines_of_the_cause_ar
     shown = lines_of(brief(REFUSED + "fatal: [b]: FAILED! =>\n    msg: no\n" + "more\n" * 100))
     assert len(shown) == 12
     assert shown[3:6] == ["TASK [Ask again]", "fatal: [b]: FAILED! =>", "msg: no"]
+
+
+def test_a_host_has_booted_when_systemd_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ["", "offline\n", "starting\n", "degraded\n", "running\n"]
+    monkeypatch.setattr(programs, "must", lambda *_: "")
+    monkeypatch.setattr(programs, "podman", lambda *words: subprocess.CompletedProcess(words, 1, said.pop(0), ""))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    start_host("upstairs-lab-alice")
+    assert said == ["running\n"]
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:

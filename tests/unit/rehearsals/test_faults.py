@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.rehearsals.faults import Faults
@@ -32,6 +34,21 @@ def test_one_that_cannot_be_mended_does_not_keep_the_others() -> None:
     assert mended == ["last", "first", "stuck"], "it is tried again, and the others are not"
     faults.mend()
     assert len(mended) == 3
+
+
+@pytest.mark.parametrize(("said", "found"), [(["", "", "yes"], "yes"), (["yes", "no"], "yes"), ([""] * 3, "")])
+def test_a_question_without_an_answer_is_asked_again_but_not_for_ever(
+    said: list[str], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Faults, "on", lambda self, host, *words, stdin="": subprocess.CompletedProcess(words, 0, said.pop(0), "")
+    )
+    assert Faults(Site("test")).asked("alice", "date").stdout == found
+    said[:] = [""]
+    monkeypatch.setattr(
+        Faults, "on", lambda self, host, *words, stdin="": subprocess.CompletedProcess(words, 1, said.pop(0), "")
+    )
+    assert Faults(Site("test")).asked("alice", "date").returncode == 1, "what failed has answered"
 
 
 def test_only_what_is_named_is_mended_and_a_wrong_name_is_no_success() -> None:

@@ -18,12 +18,14 @@ class Zone:
     def __init__(self) -> None:
         self.leads, self.ttl, self.clock = [ONE, TWO], 10, 0.0
         self.silent: set[str] = set()
+        self.lost = 0
         self.asked: list[str] = []
 
     def ask(self, name: str, server: str) -> dict[str, Any]:
         assert name == "social.example.org"
         self.asked.append(server)
-        if server in self.silent:
+        self.lost -= 1
+        if server in self.silent or self.lost >= 0:
             return {"addresses": [], "ttl": 0, "said": "silence: Timeout"}
         return {"addresses": list(self.leads), "ttl": self.ttl, "said": ""}
 
@@ -64,9 +66,17 @@ def test_where_nobody_answers_the_name_leads_nowhere_and_it_is_said(zone: Zone, 
     assert following.share(ONE) == following.share(TWO) == 0.0
 
 
+def test_an_answer_that_is_lost_is_asked_for_again(zone: Zone, following: Following) -> None:
+    zone.lost = 4
+    assert following.refresh() == ""
+    assert zone.asked == ["ns1", "ns2", "ns1", "ns2", "ns1"]
+    assert following.share(ONE) == 0.5
+
+
 def test_a_server_that_says_nothing_useful_is_not_believed(zone: Zone, following: Following) -> None:
     zone.leads = []
     assert following.refresh() == "ns1: no address; ns2: no address"
+    assert zone.asked == ["ns1", "ns2"]
 
 
 def test_without_a_name_all_edges_get_the_same() -> None:

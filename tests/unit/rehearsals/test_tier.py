@@ -69,6 +69,13 @@ def test_a_command_that_fails_is_no_answer(said: Said) -> None:
             question("dot")
 
 
+@pytest.mark.parametrize("words", ["", "not found", '{"role": "rep'])
+def test_half_an_answer_is_none(said: Said, words: str) -> None:
+    said["dot"] = words
+    with pytest.raises(UnansweredError, match="dot: "):
+        Tier(Site("test")).patroni("dot")
+
+
 @pytest.mark.parametrize("silent", MEMBERS)
 def test_that_nobody_leads_is_known_only_when_all_have_answered(said: Said, silent: str) -> None:
     tier = Tier(Site("test"))
