@@ -142,7 +142,7 @@ class Actor(BaseHTTPRequestHandler):
 
 
 class Streaming(Actor):
-    """Greets a websocket with one message, then an event stream with two events a second apart."""
+    """Greets a websocket with one message, then an event stream with two events ten seconds apart."""
 
     actor = "streaming"
 
@@ -159,9 +159,9 @@ class Streaming(Actor):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        for event in (b"event: one\n\n", b"event: two\n\n"):
-            self.wfile.write(event)
-            time.sleep(1)
+        self.wfile.write(b"event: one\n\n")
+        time.sleep(10)
+        self.wfile.write(b"event: two\n\n")
         self.close_connection = True
 
     def websocket(self) -> None:

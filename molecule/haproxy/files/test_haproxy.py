@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 WRITE, READ, DIRECT = 5532, 5533, 5534
-WAIT = 8.0  # haproxy_wait_for_primary of this scenario
+WAIT = 20.0  # haproxy_wait_for_primary of this scenario
 RETURN = 5.0  # haproxy_return_after
 WAITING = 4  # haproxy_max_waiting
 FALL = 2  # haproxy_check_fall

@@ -25,6 +25,8 @@ FIRST, STOP, REPORT = WORK / "first", WORK / "stop", WORK / "report.json"
 STARTED, PLANNED = WORK / "started", WORK / "planned"
 # Seconds until a wait is given up. It judges nothing: a machine that is busy with other things takes long.
 PATIENCE = 120
+# Seconds that the writer waits for an answer in a story in which nothing may fail: a machine that stands still is no failure.
+STALL = 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def start(writer: str, max_lag: float = 0) -> None:
     for file in (FIRST, STOP, REPORT):
         file.unlink(missing_ok=True)
     keep = [f"--setenv={name}" for name in os.environ if "REDIS" in name]
-    ruby = ["ruby", writer, str(WORK)]
+    ruby = ["ruby", writer, str(WORK), *([] if max_lag else [str(STALL)])]
     subprocess.run(["systemd-run", "--quiet", "--unit=story-writer", *keep, *ruby], check=True)
     if subprocess.run(["systemctl", "is-active", "--quiet", "story-streaming"], check=False).returncode != 0:
         subprocess.run(["systemctl", "reset-failed", "story-streaming"], check=False, capture_output=True)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Pushes a numbered job every 20 ms, as the web does, with the application's own way to Redis. It says in the directory WORK when the
 # first one was acknowledged, and ends with the first one that was begun when WORK/stop was there, and acknowledged. Then it reports when
-# each was begun and acknowledged, which of them are not in the queue, and how long nothing was acknowledged.
+# each was begun and acknowledged, which of them are not in the queue, and how long nothing was acknowledged. It has the client's usual
+# patience for an answer, or PATIENCE seconds.
 require "json"
 require "active_support"
 require "active_support/core_ext/object/blank"
 require "sidekiq"
 require "/opt/tiny/lib/tiny/redis_configuration"
 
-WORK = ARGV.fetch(0)
+WORK, PATIENCE = ARGV
 configuration = Tiny::RedisConfiguration.new(ENV)
-Sidekiq.configure_client { |config| config.redis = configuration.sidekiq }
+own = PATIENCE ? { timeout: Float(PATIENCE) } : {}
+Sidekiq.configure_client { |config| config.redis = { **configuration.sidekiq, **own } }
 Sidekiq.logger.level = Logger::WARN
 Sidekiq.redis { |redis| redis.call("DEL", "queue:default") }
 
