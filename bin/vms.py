@@ -157,7 +157,7 @@ class Vm:
     def on(self, *command: str, stdin: str = "", seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine as root and return how it ended: with 255 where nobody answered."""
         # A connection that is shared does not know of a reboot.
-        words = ["-F", "none", "-o", "ControlPath=none", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15"]
+        words = ["-F", "none", "-o", "ControlPath=none", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15"]
         keys = {"IdentityFile": "id_ed25519", "UserKnownHostsFile": "known_hosts/%h"}
         words += [word for name, path in keys.items() for word in ("-o", f"{name}={self.site.state / path}")]
         argv = ["ssh", *words, f"ops@{self.site.address(self.host)}", f"sudo -- {shlex.join(command)}"]

@@ -12,6 +12,7 @@ from uuid import UUID
 from bin.vms import Boot, Vm, Vms
 from tests.rehearsals.kernel_faults import KernelFaults
 from tests.rehearsals.records import LOCK, forget
+from tests.rehearsals.tier import until
 from tests.visitors import Site
 
 META = "linux-image-cloud-amd64"
@@ -49,8 +50,12 @@ class Machines:
 
     def boot(self, host: str) -> Boot:
         """Return the boot that a machine is in."""
-        found = self.vms[host].boot()
-        assert found, f"{host} does not answer:\n{self.vms[host].console()[-2000:]}"
+        try:
+            found = until(self.vms[host].boot, f"{host} answers", 120)
+        except AssertionError as error:
+            error.add_note(self.vms[host].console()[-2000:])
+            raise
+        assert found
         return found
 
     def others(self, host: str) -> dict[str, Boot]:

@@ -19,6 +19,7 @@ PATIENCE = 3000
 # An emulated processor takes ten to twenty times as long for everything.
 SLOWLY = {
     "base_verify_within": 240,
+    "app_verify_within": 240,
     "edge_verify_within": 240,
     "web_verify_within": 240,
     "sidekiq_verify_within": 240,
@@ -53,7 +54,9 @@ def roll(site: Site, *arguments: str) -> Outcome:
     """Roll kernels to the end, and show what went well too: a plan is no change and no failure."""
     # Two scenarios may roll at the same time.
     name = site.inventories[-1].parent.name
-    with Operation(site, PLAYBOOK, arguments, name, {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as rolling:
+    with Operation(
+        site, PLAYBOOK, arguments, name, {"ANSIBLE_DISPLAY_OK_HOSTS": "yes", "ANSIBLE_TIMEOUT": "90"}
+    ) as rolling:
         return rolling.wait(PATIENCE)
 
 
