@@ -58,16 +58,16 @@ def cut_basement_off(faults: Faults, tier: Tier) -> list[str]:
 
 def test_basement_and_cloud_are_cut_off_from_each_other(stage: Stage, crowd: Crowd, faults: Faults, tier: Tier) -> None:
     with Claims(tier, faults) as claims, Pushes(tier, faults, stage.redis) as pushes:
-        until(lambda: reigns(claims.acknowledged()) == [stage.leader], "the leader takes writes", 20)
-        until(pushes.taken, f"the Redis of {stage.redis} takes writes", 20)
+        until(lambda: reigns(claims.acknowledged()) == [stage.leader], "the leader takes writes", 60)
+        until(pushes.taken, f"the Redis of {stage.redis} takes writes", 60)
         crowd.until_well(60, calm=2)
         fault = crowd.strike()
         cuts = cut_basement_off(faults, tier)
         window = Window(fault - MOMENT, time.monotonic() + REDIS_WINDOW)
         assert tier.leader(60, but=stage.leader) == stage.heir
-        tier.redis_master("data", 30, but=stage.redis)
-        until(lambda: reigns(claims.acknowledged())[-1] == stage.heir, f"{stage.heir} takes writes", 30)
-        until(lambda: pushes.refused(window.end), f"the Redis of {stage.redis} refuses what nobody copies", 30)
+        tier.redis_master("data", 180, but=stage.redis)
+        until(lambda: reigns(claims.acknowledged())[-1] == stage.heir, f"{stage.heir} takes writes", 90)
+        until(lambda: pushes.refused(window.end), f"the Redis of {stage.redis} refuses what nobody copies", 90)
         crowd.go_on(SPLIT)
         assert tier.leaders() == [stage.heir], "the other side leads, too"
         faults.mend(*cuts)

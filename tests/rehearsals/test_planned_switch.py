@@ -87,7 +87,7 @@ def test_the_redis_masters_move_to_the_other_site_and_back(
     for goal in (other_site(tier, master, "redis"), master):
         went_well(operate("switch-redis.yml", "-e", f"to={goal}"))
         for instance in REDIS:
-            assert tier.redis_master(instance, 5) == goal
+            assert tier.redis_master(instance, 30) == goal
             tier.redis_all_follow(instance, goal)
         between.append(time.monotonic())
     nobody_waited_long(crowd)

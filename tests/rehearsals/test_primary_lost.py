@@ -76,10 +76,10 @@ def test_the_primarys_host_is_lost_asynchronously(crowd: Crowd, faults: Faults, 
     leader = tier.leader()
     faults.also("synchronous mode", lambda: tier.configure(tier.leader(), "synchronous_mode=true"))
     tier.configure(leader, "synchronous_mode=false")
-    until(lambda: not tier.confirming(leader), "nobody confirms commits", 30)
+    until(lambda: not tier.confirming(leader), "nobody confirms commits", 90)
     loss = lose_the_primarys_host(crowd, faults, tier)
     faults.mend("synchronous mode")
-    until(lambda: tier.confirming(loss.successor), "somebody confirms commits again", 60)
+    until(lambda: tier.confirming(loss.successor), "somebody confirms commits again", 180)
     books = crowd.judge()
     print(
         f"{len(books.lost)} acknowledged statuses are lost, and {len(books.idle)} are there whose job is not known to have run"

@@ -26,7 +26,7 @@ def test_the_redis_masters_host_is_lost(master: str, crowd: Crowd, faults: Fault
     fault = crowd.strike()
     faults.lose_host(master)
     gone = time.monotonic()
-    successors = {instance: tier.redis_master(instance, 60, but=master) for instance in REDIS}
+    successors = {instance: tier.redis_master(instance, 180, but=master) for instance in REDIS}
     crowd.until_well(180)
     faults.mend(master)
     for instance, successor in successors.items():

@@ -72,7 +72,7 @@ def test_the_whole_site_gets_a_new_kernel_and_nobody_notices(
     followers.go_on(BEFORE)
     typed = (*kernels.arguments(), *Stage(kernels.faults, "social").declare(*site.edges))
     with Operation(site, PLAYBOOK, typed, "whole", {"ANSIBLE_DISPLAY_OK_HOSTS": "yes"}) as roll:
-        until(lambda: "Take one host after the other" in roll.output or roll.over, "the roll has begun", 300)
+        until(lambda: "Take one host after the other" in roll.output or roll.over, "the roll has begun", 900)
         other = operate(PLAYBOOK, *kernels.arguments(leader))
         rolled = roll.wait(PATIENCE)
     assert other.status != 0

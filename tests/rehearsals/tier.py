@@ -40,7 +40,7 @@ def until(question: Callable[[], Found], what: str, seconds: float) -> Found:
         time.sleep(0.5)
 
 
-def answered(question: Callable[[], Found], seconds: float = 20) -> Found:
+def answered(question: Callable[[], Found], seconds: float = 60) -> Found:
     """Ask until there is an answer, whatever it is, and return it."""
     return until(lambda: (question(),), "everybody answers", seconds)[0]
 
@@ -120,7 +120,7 @@ class Tier:
         ask = f'read -r REDISCLI_AUTH; export REDISCLI_AUTH; exec redis-cli -e -p {REDIS[instance]} "$@"'
         return self._ask(host, "sh", "-c", ask, "sh", *command, stdin=self.site.secrets[f"redis_{instance}"] + "\n")
 
-    def redis_master(self, instance: str, seconds: float = 60, *, but: str = "") -> str:
+    def redis_master(self, instance: str, seconds: float = 180, *, but: str = "") -> str:
         """Return the one master of an instance, who is not ``but``: that one may be down, or may believe that it is master."""
 
         def one() -> str:
