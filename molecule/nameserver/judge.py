@@ -42,9 +42,7 @@ def expect(got: object, wanted: object) -> None:
         raise SystemError(f"the answer is {got}, not {wanted}")
 
 
-def ask(
-    server: str, name: str, kind: str = "A", tcp: bool = False, timeout: float = PATIENCE
-) -> tuple[str, set[str]]:
+def ask(server: str, name: str, kind: str = "A", tcp: bool = False, timeout: float = PATIENCE) -> tuple[str, set[str]]:
     """Return status and values; an answer without authority is no answer."""
     query = dns.message.make_query(name, kind)
     answer = (dns.query.tcp if tcp else dns.query.udp)(query, server, timeout=timeout)
