@@ -196,7 +196,7 @@ class Mover:
         )
 
     def _prepare(self, record: Record) -> Outcome:
-        if faults := self._target_faults(record):
+        if faults := self._unready(record):
             raise Refusal("The new target is not ready: " + "; ".join(faults) + ". Nothing was written.")
         return self._reach(record, PREPARED, "the new target passes every probe" if _new(record) else "nothing moves")
 
@@ -247,7 +247,7 @@ class Mover:
         if faults := split_plan.drift(live, low):
             return self._wait_anew(record, live, faults)
         self._everywhere(low, "The name was not moved; only its TTL is short.")
-        if faults := self._target_faults(record):
+        if faults := self._unready(record):
             raise Refusal(
                 "The new target is not ready: " + "; ".join(faults) + ". The name was not moved; only its TTL is short."
             )
@@ -456,6 +456,10 @@ class Mover:
 
     def _probe(self, names: Iterable[str], image: Picture) -> list[str]:
         return [fault for name in names for fault in self.world.probe(self.split.role_of(name), image[name])]
+
+    def _unready(self, record: Record) -> list[str]:
+        """Say what is wrong with a target that nobody is led to yet. One answer that is late is nothing: it is asked once more."""
+        return self._target_faults(record) and self._target_faults(record)
 
     def _target_faults(self, record: Record) -> list[str]:
         """Say what is wrong with where the names will lead: it does not work, or it is where the other name leads."""

@@ -190,6 +190,8 @@ class SimWorld:
 
     provider: MemoryProvider
     healthy: set[str] = field(default_factory=lambda: {*OLD, *NEW, *BUCKET})
+    # Whose next answer comes too late.
+    late: set[str] = field(default_factory=set)
     touched: Callable[[str], None] = lambda _: None
     probed: list[str] = field(default_factory=list)
     resolved: dict[str, str] = field(default_factory=dict)
@@ -237,7 +239,8 @@ class SimWorld:
         self.touched("probe")
         found = sorted(self.addresses(records))
         self.probed += found
-        return [f"{address} does not answer" for address in found if address not in self.healthy]
+        late, self.late = self.late & {*found}, self.late - {*found}
+        return [f"{address} does not answer" for address in found if address not in self.healthy or address in late]
 
     def addresses(self, records: frozenset[RecordSet]) -> frozenset[str]:
         return frozenset(self.resolved.get(value, value) for record in records for value in record.values)

@@ -181,6 +181,15 @@ def test_a_target_that_does_not_work_is_refused_before_anything_is_written() -> 
     assert run.world.provider.writes == 0
 
 
+@pytest.mark.parametrize("before", ["observed", "waited"])
+def test_a_target_that_answers_late_once_is_not_refused(before: str) -> None:
+    run = Run(world()) if before == "observed" else stopped_at(before)
+    run.world.late = {NEW[0]}
+    run.run()
+    assert leads_to(run) == {*NEW}
+    assert not run.world.late
+
+
 def test_a_target_that_broke_during_the_wait_is_refused_before_the_cut() -> None:
     run = stopped_at("ttl_lowered")
     run.world.healthy -= {NEW[0]}
