@@ -561,6 +561,19 @@ def test_a_post_that_was_sent_is_not_sent_to_another_host(actors: Actors) -> Non
     recover()
 
 
+def test_a_post_is_never_written_into_a_connection_that_the_application_may_be_closing(actors: Actors) -> None:
+    for _ in range(12):
+        assert ask("/api/v1/statuses", WEB).status == 200
+        assert ask("/api/v1/statuses", WEB, "POST", b"status=once").status == 200
+    ways = {
+        method: [(note["actor"], *note["from"]) for note in actors.seen() if note["method"] == method]
+        for method in ("GET", "POST")
+    }
+    assert len({*ways["GET"]}) < len(ways["GET"]) == 12, "no connection is kept: this proves nothing"
+    assert len({*ways["POST"]}) == len(ways["POST"]) == 12
+    assert not {*ways["GET"]} & {*ways["POST"]}
+
+
 def test_a_post_that_could_not_be_sent_goes_to_another_host(actors: Actors) -> None:
     actors.down("web-1")
     assert [ask("/api/v1/statuses", WEB, "POST", b"status=once").status for _ in range(6)] == [200] * 6

@@ -47,7 +47,7 @@ class Faults:
         return podman("exec", "--interactive", self.site.container(host), *command, stdin=stdin)
 
     def asked(self, host: str, *question: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command that changes nothing, and again where it printed nothing: podman exec now and then loses what was said."""
+        """Run a command that may be run again, and again where it printed nothing: podman exec now and then loses what was said."""
         for _ in range(TRIES - 1):
             done = self.on(host, *question, stdin=stdin)
             if done.returncode != 0 or done.stdout:

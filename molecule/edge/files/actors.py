@@ -106,6 +106,7 @@ class Actor(BaseHTTPRequestHandler):
             "headers": list(self.headers.items()),
             "bytes": len(body),
             "at": self.connection.getsockname()[0],
+            "from": self.client_address,
         }
         with STAGE.lock:
             STAGE.seen.append(note)

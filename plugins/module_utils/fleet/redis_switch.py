@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .redis import TROUBLE, Copies, Member, Opinions, lag, masters
+from .redis import TROUBLE, Copies, Copy, Member, Opinions, lag, masters
 
 # Sentinel looks at a replica's priority every ten seconds.
 PREFERENCE_SEEN = 15.0
@@ -298,6 +298,10 @@ def _caught_up(one: Plan, hands: Hands, limits: Limits, ends: float) -> tuple[in
     """Wait until the target has everything; return how much that is, and when the pause ends, which then begins anew."""
     half = hands.now() + limits.pause_ms / 2000
     copy = hands.copy(one.master)
+    if not _as_planned(one, hands, copy):
+        raise SwitchFailed(
+            f"{one.master} is no longer master, or {one.target} no longer follows it. Nothing was handed over. Try again."
+        )
     final = copy.offset if copy else None
     if final is None or not _until(hands, half - hands.now(), lambda: _has(hands.copy(one.target), final)):
         raise SwitchFailed(
@@ -309,6 +313,19 @@ def _caught_up(one: Plan, hands: Hands, limits: Limits, ends: float) -> tuple[in
     if not in_time or not _untouched(hands.copy(one.master), final, limits.pause_ms / 1000):
         raise SwitchFailed(f"The pause was over before {one.target} was elected: {one.master} stays master. Try again.")
     return final, ends
+
+
+def _as_planned(one: Plan, hands: Hands, leader: Copy | None) -> bool:
+    """Tell whether who is master and who follows is still so: who answered late was perhaps lost, and somebody elected meanwhile."""
+    target, address = hands.copy(one.target), one.instance.address(one.master)
+    return (
+        leader is not None
+        and leader.role == "master"
+        and target is not None
+        and target.follows == address
+        and target.link_up
+        and hands.says(one.sentinel, one.instance.name) == address
+    )
 
 
 def _promote(one: Plan, hands: Hands, limits: Limits, final: int, begun: float, ends: float) -> tuple[bool, int]:

@@ -153,6 +153,8 @@ class World:
 
     def says(self, name: str, instance: str) -> str | None:
         self.said.append(f"{name}: who is master?")
+        if "other word" in self.faults:
+            return "10.0.0.2:6379"
         return "10.0.0.3:6379" if "nixie" in self.master and "no agreement" not in self.faults else "10.0.0.1:6379"
 
     def copy(self, member: str) -> Copy | None:
@@ -164,6 +166,10 @@ class World:
             more = {"pinged": PING, "takes writes": 40}.get(self.faults[0] if self.faults else "", 0) if elected else 0
             return replace(MASTER, offset=500 + more)
         behind = member == "nixie" and "never catches up" in self.faults
+        if member == "nixie" and "turned away" in self.faults:
+            return replace(REPLICA, offset=500, follows="10.0.0.2:6379")
+        if member == "nixie" and "cut off" in self.faults:
+            return replace(REPLICA, offset=500, link_up=False)
         return replace(REPLICA, offset=480 if behind else 500)
 
     def now(self) -> float:
@@ -171,6 +177,8 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
+        if "elected" in self.faults:
+            self.master = {"dot"}
 
 
 def handed_over(*faults: str) -> tuple[World, str]:
@@ -220,6 +228,16 @@ def test_who_answers_late_while_no_write_waits_is_asked_again_and_is_not_left_el
     assert failure == ""
     assert world.master == {"nixie"}
     assert "dot: CONFIG SET replica-priority 0" in world.said
+
+
+@pytest.mark.parametrize("faults", [("late", "elected"), ("turned away",), ("cut off",), ("other word",)])
+def test_nobody_is_asked_to_fail_over_where_the_plan_is_no_longer_true(faults: tuple[str, ...]) -> None:
+    world, failure = handed_over(*faults)
+    assert "Nothing was handed over" in failure
+    assert not any("FAILOVER" in said for said in world.said)
+    assert not world.paused
+    assert set(world.priority.values()) == {"100"}
+    assert set(world.quorum.values()) == {"1"}
 
 
 def test_who_answers_no_more_is_told_before_anything_is_handed_over() -> None:
