@@ -11,8 +11,8 @@ from tests.rehearsals.tier import Tier, until
 
 # Seconds: longer than Patroni's ttl in the lab (20 s), so that whatever would happen has happened.
 LONG = 22
-# Long enough to see that reading goes on when writing has stopped.
-READING = 10
+# Long enough to see that reading goes on when writing has stopped, and longer than new connections wait for a primary in the lab.
+READING = 15
 
 
 def test_one_etcd_member_is_lost(crowd: Crowd, faults: Faults, tier: Tier) -> None:

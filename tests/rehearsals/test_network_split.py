@@ -64,7 +64,7 @@ def test_basement_and_cloud_are_cut_off_from_each_other(stage: Stage, crowd: Cro
         fault = crowd.strike()
         cuts = cut_basement_off(faults, tier)
         window = Window(fault - MOMENT, time.monotonic() + REDIS_WINDOW)
-        assert tier.leader(60, but=stage.leader) == stage.heir
+        assert tier.leader(180, but=stage.leader) == stage.heir
         tier.redis_master("data", 180, but=stage.redis)
         until(lambda: reigns(claims.acknowledged())[-1] == stage.heir, f"{stage.heir} takes writes", 90)
         until(lambda: pushes.refused(window.end), f"the Redis of {stage.redis} refuses what nobody copies", 90)
