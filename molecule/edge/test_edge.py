@@ -476,16 +476,21 @@ def test_an_old_disk_that_is_gone_is_said_at_once_and_the_bucket_serves_on(actor
 
 
 def test_an_old_disk_that_hangs_makes_only_the_first_visitors_wait(actors: Actors, key: str) -> None:
-    for number in range(12):
-        actors.play("disk", f"{key}.{number}", delay=30)
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        first = list(pool.map(ask, [f"{key}.{number}" for number in range(4)]))
-    later = [f"{key}.{number}" for number in range(4, 8)]
-    assert {answer.status for answer in (*first, *map(ask, later))} == {503}
-    # Not none of them: a second later nginx looks again, and on a slow machine that second is over before all have asked.
-    reached = {note["path"] for note in actors.seen("disk")}
-    assert reached
-    assert not reached.issuperset(later)
+    # nginx gives up after two failures of a server within a second, and looks again a second later: on a slow machine the first visitors
+    # wait to different ends, and that second is over before all later ones have asked. In one of five turns it is not.
+    for turn in range(5):
+        pictures = [f"{key}.{turn}.{number}" for number in range(8)]
+        for picture in pictures:
+            actors.play("disk", picture, delay=30)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            first = list(pool.map(ask, pictures[:4]))
+        assert {answer.status for answer in (*first, *map(ask, pictures[4:]))} == {503}
+        reached = {note["path"] for note in actors.seen("disk")}
+        assert reached.intersection(pictures[:4])
+        if not reached.issuperset(pictures[4:]):
+            break
+    else:
+        pytest.fail("every visitor waited for the old disk")
     recover()
 
 
