@@ -298,11 +298,11 @@ def _caught_up(one: Plan, hands: Hands, limits: Limits, ends: float) -> tuple[in
     """Wait until the target has everything; return how much that is, and when the pause ends, which then begins anew."""
     half = hands.now() + limits.pause_ms / 2000
     copy = hands.copy(one.master)
-    if not _as_planned(one, hands, copy):
+    if copy is None or not _as_planned(one, hands, copy):
         raise SwitchFailed(
             f"{one.master} is no longer master, or {one.target} no longer follows it. Nothing was handed over. Try again."
         )
-    final = copy.offset if copy else None
+    final = copy.offset
     if final is None or not _until(hands, half - hands.now(), lambda: _has(hands.copy(one.target), final)):
         raise SwitchFailed(
             f"{one.target} did not get all that was written within half of the pause. {one.master} stays master."
@@ -315,12 +315,11 @@ def _caught_up(one: Plan, hands: Hands, limits: Limits, ends: float) -> tuple[in
     return final, ends
 
 
-def _as_planned(one: Plan, hands: Hands, leader: Copy | None) -> bool:
+def _as_planned(one: Plan, hands: Hands, leader: Copy) -> bool:
     """Tell whether who is master and who follows is still so: who answered late was perhaps lost, and somebody elected meanwhile."""
     target, address = hands.copy(one.target), one.instance.address(one.master)
     return (
-        leader is not None
-        and leader.role == "master"
+        leader.role == "master"
         and target is not None
         and target.follows == address
         and target.link_up
