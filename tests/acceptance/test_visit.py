@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,15 +15,11 @@ import dns.rdatatype
 import pytest
 
 from bin.picture import picture
+from tests.rehearsals.tier import until
 from tests.visitors import MEDIA, SOCIAL, Site, Visitor
 
-
-def until(question: Callable[[], Any], what: str, seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, f"still not true after {seconds} s: {what}"
-        time.sleep(0.2)
-    return answer
+# Seconds for what the site does by itself.
+SOON = 90
 
 
 @pytest.mark.parametrize("server", ["dot", "franz"])
@@ -80,9 +75,11 @@ def test_a_status_is_on_the_timeline_and_its_job_runs_exactly_once(visitor: Visi
         answer: dict[str, Any] = visitor.get(f"/api/v1/statuses/{made['id']}").json()
         return answer
 
-    until(lambda: shown()["fan_out_runs"] >= 1, "the fan-out job ran")
+    until(lambda: shown()["fan_out_runs"] >= 1, "the fan-out job ran", SOON)
     until(
-        lambda: any(s["uuid"] == uuid for s in visitor.get("/api/v1/timelines/public").json()), "it is on the timeline"
+        lambda: any(s["uuid"] == uuid for s in visitor.get("/api/v1/timelines/public").json()),
+        "it is on the timeline",
+        SOON,
     )
     time.sleep(1)
     assert shown()["fan_out_runs"] == 1
